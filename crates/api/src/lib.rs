@@ -1,0 +1,1 @@
+//! Handlers of the API and its OpenAPI description.

@@ -1,0 +1,1 @@
+//! Applications, environments and their metadata.

@@ -1,0 +1,1 @@
+//! Configuration in git, and user data.

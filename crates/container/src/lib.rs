@@ -1,0 +1,1 @@
+//! Runs one process tree from a root file system.

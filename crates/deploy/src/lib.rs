@@ -1,0 +1,1 @@
+//! Request, plan, journal, status: how a release reaches production.

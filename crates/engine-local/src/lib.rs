@@ -1,0 +1,1 @@
+//! Runs groups on this machine.

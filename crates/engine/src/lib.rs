@@ -1,0 +1,1 @@
+//! The Engine and Traffic traits, their words, the simulated engine, the conformance suite.

@@ -1,0 +1,2 @@
+//! The kiln binary: settings, wiring, processes.
+fn main() {}

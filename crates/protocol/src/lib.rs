@@ -1,0 +1,1 @@
+//! Request and response types of the API, and the validation of recipes and configuration.

@@ -1,0 +1,1 @@
+//! The database: repositories as functions, migrations, transactions.
