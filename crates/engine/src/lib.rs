@@ -1,1 +1,21 @@
-//! The Engine and Traffic traits, their words, the simulated engine, the conformance suite.
+//! What runs groups and carries their traffic: two traits, the words they speak, an engine that
+//! lives in memory, and the suite that every engine passes.
+//!
+//! Plain data goes in and out. Every call is idempotent: *ensure*, never *do*. An error says
+//! whether trying again can help.
+
+mod engine;
+mod error;
+mod group;
+mod logs;
+mod observation;
+mod traffic;
+
+pub use engine::{Call, Capabilities, Capacity, Engine};
+pub use error::{EngineError, ErrorKind};
+pub use group::{GroupSpec, UserData};
+pub use logs::{LogLine, LogQuery, LogStream, Source};
+pub use observation::{
+    CrashLoop, Exit, InstanceState, Observation, ObservedGroup, ObservedInstance, Usage,
+};
+pub use traffic::{ClusterTraffic, GroupTraffic, Share, Traffic, TrafficObservation, TrafficState, TrafficVersion};

@@ -1,1 +1,15 @@
-//! The database: repositories as functions, migrations, transactions.
+//! The database: one SQLite file, one writer, many readers; repositories as functions.
+//!
+//! Every repository is a module of plain functions over a [`Write`] or a [`Read`]. Whoever needs
+//! several changes to happen together makes them in one [`Write`] and commits it once.
+//!
+//! # Guarantees
+//! What [`Write::commit`] acknowledged survives a crash and a power loss: the journal is a
+//! write-ahead log, synced at every commit. (SQLite's `synchronous=FULL`.)
+
+mod database;
+mod error;
+mod migrations;
+
+pub use database::{Database, Read, Write};
+pub use error::StoreError;

@@ -1,0 +1,85 @@
+//! The [`Engine`] trait: what runs groups.
+
+use crate::{EngineError, GroupSpec, LogQuery, LogStream, Observation};
+use kiln_names::{AppName, ByteSize, Digest, EnvName, GroupId, InstanceId};
+use tokio::sync::watch;
+
+/// Who calls, and how recent its authority is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Call {
+    /// Grows with every deployment of an application in an environment. An engine refuses a call
+    /// whose epoch is lower than one it has seen for the same application and environment.
+    pub epoch: u64,
+}
+
+/// What an engine can carry. The planner refuses what is missing, with the reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Routes and weights of all clusters of an application change in one step.
+    pub atomic_switch: bool,
+    /// Weights other than all or nothing.
+    pub weights: bool,
+    /// Instances may share the host's network and take their port from `$PORT`.
+    pub host_network: bool,
+}
+
+/// What is left for new groups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capacity {
+    /// Processor time not promised to groups, in thousandths of a processor.
+    pub cpu_millis: u64,
+    /// Memory not promised to groups.
+    pub memory: ByteSize,
+}
+
+/// Runs groups of identical instances.
+///
+/// # Guarantees
+/// Every method may be called again with the same arguments, after a crash at any instant, and the
+/// outcome is the same. A group's spec never changes after `ensure_group` first took it.
+///
+/// # Cancellation
+/// Dropping a returned future leaves the desired state either as before or as asked.
+#[async_trait::async_trait]
+pub trait Engine: Send + Sync + std::fmt::Debug {
+    /// What this engine can carry.
+    fn capabilities(&self) -> Capabilities;
+
+    /// A number that changes whenever an observation may differ from the one before.
+    fn changes(&self) -> watch::Receiver<u64>;
+
+    /// What is left for new groups, as last known.
+    async fn capacity(&self) -> Result<Capacity, EngineError>;
+
+    /// Makes the image available where instances start, and returns the provider's own reference.
+    async fn ensure_image(&self, image: &Digest) -> Result<String, EngineError>;
+
+    /// Makes the group exist at size 0, without traffic. An existing one keeps its size.
+    async fn ensure_group(&self, call: Call, spec: &GroupSpec) -> Result<(), EngineError>;
+
+    /// Sets how many instances the group should have. Surplus ones, the highest slots first, are
+    /// taken out of traffic, drained, then stopped.
+    async fn resize_group(
+        &self,
+        call: Call,
+        group: GroupId,
+        size: u32,
+    ) -> Result<(), EngineError>;
+
+    /// What there is of one application in one environment, or of everything.
+    async fn observe(
+        &self,
+        scope: Option<(&AppName, &EnvName)>,
+    ) -> Result<Observation, EngineError>;
+
+    /// Starts an identical instance, waits for it in the background, then drains and stops the
+    /// given one. Asking again while that is under way is already so.
+    async fn replace_instance(&self, call: Call, instance: InstanceId) -> Result<(), EngineError>;
+
+    /// Takes the group's instances out of traffic, drains and stops them, then forgets the group.
+    /// Returns once that is desired; it is done when `observe` no longer shows the group.
+    async fn remove_group(&self, call: Call, group: GroupId) -> Result<(), EngineError>;
+
+    /// The log lines of instances, those that are gone included as long as they are kept.
+    async fn logs(&self, query: LogQuery) -> Result<LogStream, EngineError>;
+}

@@ -1,0 +1,44 @@
+//! What a group is made of.
+
+use kiln_names::{AppName, Digest, EnvName, GroupId, GroupName, GroupNumber, ProcessName, ReleaseId};
+use kiln_protocol::configuration::ProcessParams;
+use kiln_protocol::recipe::ImageProcess;
+use serde::{Deserialize, Serialize};
+
+/// Everything that an instance of a group needs, frozen when the deployment's plan was sealed: an
+/// instance that dies at night comes back from this alone, without the configuration's repository,
+/// the bakery or the catalog.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GroupSpec {
+    /// Its identity.
+    pub id: GroupId,
+    /// Its name, for people and labels.
+    pub name: GroupName,
+    /// The application.
+    pub app: AppName,
+    /// The environment.
+    pub env: EnvName,
+    /// The process of the application.
+    pub process: ProcessName,
+    /// The number shared by all groups of its deployment.
+    pub number: GroupNumber,
+    /// The release that it runs.
+    pub release: ReleaseId,
+    /// The release's image.
+    pub image: Digest,
+    /// How the image says that the process is run.
+    pub run: ImageProcess,
+    /// How the configuration says that it is run here.
+    pub params: ProcessParams,
+    /// What reaches the instance at its start.
+    pub user_data: UserData,
+}
+
+/// What the configuration hands to an instance.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct UserData {
+    /// `application-properties.json`, as it stands in the commit.
+    pub properties: serde_json::Map<String, serde_json::Value>,
+    /// `launch-data.json`: commands that run before the process's own.
+    pub launch: Vec<String>,
+}

@@ -1,0 +1,115 @@
+//! Opening the file, and the two ways to use it.
+
+use crate::{StoreError, migrations};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Sqlite, SqliteConnection, Transaction};
+use std::ops::{Deref, DerefMut};
+use std::path::Path;
+use std::time::Duration;
+
+/// How many readers work at once. Reads are short; more would only queue on two cores.
+const READERS: u32 = 4;
+
+/// The database: one connection that writes, a few that read.
+#[derive(Debug, Clone)]
+pub struct Database {
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+/// A change in the making. Dropped without [`Write::commit`], nothing of it happened.
+#[derive(Debug)]
+pub struct Write(Transaction<'static, Sqlite>);
+
+/// A connection that reads.
+#[derive(Debug)]
+pub struct Read(sqlx::pool::PoolConnection<Sqlite>);
+
+impl Database {
+    /// Opens the file, makes it if it is missing, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::Newer`] when a newer Kiln wrote it, [`StoreError::Open`] when it cannot be
+    /// opened.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let open = |source| StoreError::Open { path: path.to_owned(), source };
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(10));
+        let writer = pool(1).connect_with(options.clone()).await.map_err(open)?;
+        migrations::migrate(&mut *writer.acquire().await.map_err(open)?).await?;
+        let readers = pool(READERS).connect_with(options.read_only(true)).await.map_err(open)?;
+        Ok(Self { writer, readers })
+    }
+
+    /// Begins a change; waits for the one before to end.
+    ///
+    /// # Errors
+    /// When the database cannot be reached within ten seconds.
+    pub async fn write(&self) -> Result<Write, StoreError> {
+        Ok(Write(self.writer.begin_with("BEGIN IMMEDIATE").await?))
+    }
+
+    /// A connection to read what is committed.
+    ///
+    /// # Errors
+    /// When the database cannot be reached within ten seconds.
+    pub async fn read(&self) -> Result<Read, StoreError> {
+        Ok(Read(self.readers.acquire().await?))
+    }
+
+    /// Writes what the log holds into the file and closes it.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+fn pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(10))
+        .test_before_acquire(false)
+}
+
+impl Write {
+    /// Makes the change last.
+    ///
+    /// # Errors
+    /// When the disk refuses it; then nothing of it happened.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        Ok(self.0.commit().await?)
+    }
+}
+
+impl Deref for Write {
+    type Target = SqliteConnection;
+    fn deref(&self) -> &SqliteConnection {
+        &self.0
+    }
+}
+
+impl DerefMut for Write {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        &mut self.0
+    }
+}
+
+impl Deref for Read {
+    type Target = SqliteConnection;
+    fn deref(&self) -> &SqliteConnection {
+        &self.0
+    }
+}
+
+impl DerefMut for Read {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        &mut self.0
+    }
+}

@@ -1,0 +1,34 @@
+//! The schema, one file per noun, and how an older file is brought up to it.
+
+use crate::StoreError;
+use sqlx::SqliteConnection;
+
+/// What each schema version adds to the one before. Append only, once released.
+const STEPS: &[&[&str]] = &[&[
+    include_str!("schema/catalog.sql"),
+    include_str!("schema/images.sql"),
+    include_str!("schema/deployments.sql"),
+    include_str!("schema/local.sql"),
+]];
+
+/// Brings the database from the schema it has to the newest one, in one transaction.
+pub(crate) async fn migrate(db: &mut SqliteConnection) -> Result<(), StoreError> {
+    let known = i64::try_from(STEPS.len()).expect("a handful of steps");
+    let found: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *db).await?;
+    if found > known {
+        return Err(StoreError::Newer { found, known });
+    }
+    if found == known {
+        return Ok(());
+    }
+    let done = usize::try_from(found).unwrap_or(0);
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut *db).await?;
+    for sql in STEPS.iter().skip(done).copied().flatten() {
+        sqlx::raw_sql(*sql).execute(&mut *db).await?;
+    }
+    // A pragma takes no parameters; the number is our own.
+    let version = sqlx::AssertSqlSafe(format!("PRAGMA user_version = {known}"));
+    sqlx::raw_sql(version).execute(&mut *db).await?;
+    sqlx::raw_sql("COMMIT").execute(&mut *db).await?;
+    Ok(())
+}
