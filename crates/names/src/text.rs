@@ -22,6 +22,7 @@ impl Invalid {
 
 /// Gives a type with `parse(&str) -> Result<Self, Invalid>` and `Display` its `FromStr` and serde
 /// impls, so that every text crosses every boundary through the same check.
+#[macro_export]
 macro_rules! checked_text {
     ($type:ident) => {
         impl std::str::FromStr for $type {
@@ -46,6 +47,7 @@ macro_rules! checked_text {
                 write!(f, "{}({self})", stringify!($type))
             }
         }
+        $crate::text_schema!($type);
     };
 }
 pub(crate) use checked_text;

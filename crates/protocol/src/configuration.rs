@@ -1,0 +1,1 @@
+//! Configuration: three files that say how an image runs in one environment.
