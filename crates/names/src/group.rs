@@ -8,6 +8,7 @@ use crate::{AppName, EnvName, ProcessName};
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct GroupNumber(pub u32);
 

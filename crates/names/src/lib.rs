@@ -10,6 +10,7 @@ mod hex_id;
 mod image_ref;
 mod name;
 mod route;
+mod schema;
 mod size;
 mod text;
 mod version;
@@ -24,3 +25,7 @@ pub use route::{Host, PathPrefix, Route};
 pub use size::ByteSize;
 pub use text::Invalid;
 pub use version::Version;
+
+#[cfg(feature = "schema")]
+#[doc(hidden)]
+pub use utoipa;

@@ -50,6 +50,8 @@ impl std::fmt::Display for ByteSize {
     }
 }
 
+crate::text_schema!(ByteSize);
+
 impl serde::Serialize for ByteSize {
     fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(self)
