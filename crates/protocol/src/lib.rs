@@ -1,6 +1,22 @@
-//! Request and response types of the API, and the validation of recipes and configuration.
+//! Request and response types of the API, its paths and its problems; and the validation of recipes
+//! and configuration, so that it works offline.
 
+pub mod bake;
+pub mod catalog;
 pub mod configuration;
+pub mod deployment;
 pub mod document;
+pub mod image;
+pub mod paths;
+pub mod problem;
 pub mod recipe;
+pub mod revision;
+pub mod status;
 pub mod suggest;
+
+mod exit;
+mod timestamp;
+
+pub use exit::Exit;
+pub use problem::{Code, PROBLEM_JSON, Problem};
+pub use timestamp::Timestamp;

@@ -1,0 +1,164 @@
+//! Bakes on the wire: what a bake is made of, how it goes, what it yields.
+
+use crate::{Problem, Timestamp};
+use kiln_names::{AppName, BaseName, Digest, Version};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A bake to be. Files travel apart, by digest: what the server lacks it lists in a
+/// `context-missing` problem, is sent to `PUT /v1/blobs/{digest}`, and then this is asked again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewBake {
+    /// The application.
+    pub app: AppName,
+    /// The name for the image; without one the server takes the next `YYYYMMDD.N`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<Version>,
+    /// The text of `kiln.toml`.
+    pub recipe: String,
+    /// The files that the recipe needs, sorted by path.
+    pub context: Vec<ContextEntry>,
+    /// Bake on this base instead of the recipe's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<BaseName>,
+    /// Resolve the packages again.
+    #[serde(default)]
+    pub refresh: bool,
+}
+
+/// One file, directory or link of a context.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ContextEntry {
+    /// Relative to the directory of the recipe, `/` between segments, no `.` or `..`.
+    pub path: String,
+    /// Permission bits, at most 0o7777.
+    pub mode: u32,
+    /// What it is.
+    #[serde(flatten)]
+    pub content: ContextContent,
+}
+
+/// What an entry of a context is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum ContextContent {
+    /// A regular file.
+    File {
+        /// The digest of its bytes.
+        digest: Digest,
+        /// How many bytes.
+        size: u64,
+    },
+    /// A directory.
+    Directory,
+    /// A symbolic link that stays within the context.
+    Link {
+        /// Where it points, as written.
+        target: String,
+    },
+}
+
+/// What a bake yields: the line that `kiln bake --json` prints.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Baked {
+    /// The image.
+    pub image: Digest,
+    /// The application.
+    pub app: AppName,
+    /// Its name for the image.
+    pub version: Version,
+    /// Whether the version named this very image already.
+    pub cached: bool,
+    /// The layers above the base, in the order of the steps.
+    pub layers: Vec<BakedLayer>,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// A layer that a step made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BakedLayer {
+    /// The step.
+    pub step: String,
+    /// The digest of its uncompressed archive.
+    pub diff_id: Digest,
+    /// The size of its uncompressed archive.
+    pub bytes: u64,
+    /// Whether it was there already.
+    pub cached: bool,
+}
+
+/// How a bake goes, one after the other; the last is `baked` or `failed`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum BakeEvent {
+    /// A step began.
+    Step {
+        /// The step.
+        step: String,
+    },
+    /// A step said something.
+    Output {
+        /// One line of it.
+        line: String,
+    },
+    /// A step ended.
+    Layer(BakedLayer),
+    /// The image is there.
+    Baked(Baked),
+    /// The bake failed; nothing was named.
+    Failed(Problem),
+}
+
+/// A base to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "from", rename_all = "lowercase", deny_unknown_fields)]
+pub enum NewBase {
+    /// From a distribution's packages.
+    Debootstrap {
+        /// The suite, such as `bookworm`.
+        suite: String,
+        /// Packages besides the essential ones.
+        #[serde(default)]
+        include: Vec<String>,
+    },
+    /// From a root file system as a tar archive, sent to `PUT /v1/blobs/{digest}` before.
+    Rootfs {
+        /// The digest of the archive.
+        archive: Digest,
+    },
+}
+
+/// A base.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Base {
+    /// Its name.
+    pub name: BaseName,
+    /// The image that the name stands for now.
+    pub image: Digest,
+    /// The size of its layers, uncompressed.
+    pub bytes: u64,
+    /// When it was baked.
+    pub baked: Timestamp,
+}
+
+/// How the bake of a base goes; the last is `baked` or `failed`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum BaseEvent {
+    /// A step began.
+    Step {
+        /// The step.
+        step: String,
+    },
+    /// A step said something.
+    Output {
+        /// One line of it.
+        line: String,
+    },
+    /// The base is there.
+    Baked(Base),
+    /// It failed; the name stands for what it stood for before.
+    Failed(Problem),
+}

@@ -1,0 +1,59 @@
+//! Applications and environments on the wire.
+
+use crate::Timestamp;
+use kiln_names::{AppName, EnvName};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+/// An application to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewApp {
+    /// Its name.
+    pub name: AppName,
+    /// Who answers for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<String>,
+}
+
+/// An application of the catalog.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct App {
+    /// Its name.
+    pub name: AppName,
+    /// Who answers for it.
+    pub contact: Option<String>,
+    /// What else people recorded about it.
+    pub values: Map<String, Value>,
+    /// When it was created.
+    pub created: Timestamp,
+}
+
+/// An environment to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewEnvironment {
+    /// Its name.
+    pub name: EnvName,
+    /// What runs its groups; `local` unless told.
+    #[serde(default = "local")]
+    pub engine: String,
+}
+
+fn local() -> String {
+    "local".to_owned()
+}
+
+/// An environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Environment {
+    /// Its name.
+    pub name: EnvName,
+    /// What runs its groups.
+    pub engine: String,
+    /// Its settings.
+    pub values: Map<String, Value>,
+    /// When it was created.
+    pub created: Timestamp,
+}

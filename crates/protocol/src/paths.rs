@@ -1,0 +1,134 @@
+//! The paths of the API, as axum and OpenAPI write them.
+
+/// That Kiln works.
+pub const HEALTH: &str = "/v1/health";
+/// The OpenAPI document.
+pub const OPENAPI: &str = "/v1/openapi.json";
+/// Applications.
+pub const APPS: &str = "/v1/apps";
+/// One application.
+pub const APP: &str = "/v1/apps/{app}";
+/// A value recorded about an application.
+pub const APP_VALUE: &str = "/v1/apps/{app}/values/{key}";
+/// Environments.
+pub const ENVS: &str = "/v1/envs";
+/// One environment.
+pub const ENV: &str = "/v1/envs/{env}";
+/// A setting of an environment.
+pub const ENV_VALUE: &str = "/v1/envs/{env}/values/{key}";
+/// Bases.
+pub const BASES: &str = "/v1/bases";
+/// One base.
+pub const BASE: &str = "/v1/bases/{base}";
+/// Bakes.
+pub const BAKES: &str = "/v1/bakes";
+/// Content that a bake needs, by digest.
+pub const BLOB: &str = "/v1/blobs/{digest}";
+/// Images.
+pub const IMAGES: &str = "/v1/images";
+/// One image, as a digest, a prefix of one, or `APP:VERSION`.
+pub const IMAGE: &str = "/v1/images/{image}";
+/// Collecting what nothing refers to.
+pub const COLLECT: &str = "/v1/collect-images";
+/// The configuration of an application in an environment; `?at=COMMIT`.
+pub const CONFIG: &str = "/v1/apps/{app}/envs/{env}/config";
+/// Its commits.
+pub const CONFIG_LOG: &str = "/v1/apps/{app}/envs/{env}/config/log";
+/// One of its files.
+pub const CONFIG_FILE: &str = "/v1/apps/{app}/envs/{env}/config/files/{file}";
+/// What a deployment would do.
+pub const PLAN: &str = "/v1/apps/{app}/envs/{env}/plan";
+/// Deployments of an application in an environment.
+pub const DEPLOY: &str = "/v1/apps/{app}/envs/{env}/deployments";
+/// Back to an earlier release.
+pub const ROLLBACK: &str = "/v1/apps/{app}/envs/{env}/rollback";
+/// The active image with the newest configuration.
+pub const REDEPLOY: &str = "/v1/apps/{app}/envs/{env}/redeploy";
+/// Take back what the current deployment did.
+pub const UNDO: &str = "/v1/apps/{app}/envs/{env}/undo";
+/// Stop the current deployment and touch nothing more.
+pub const ABORT: &str = "/v1/apps/{app}/envs/{env}/abort";
+/// Go on from the action that failed.
+pub const RETRY: &str = "/v1/apps/{app}/envs/{env}/retry";
+/// Remove all groups and free the routes.
+pub const STOP: &str = "/v1/apps/{app}/envs/{env}/stop";
+/// Change how many instances there are.
+pub const RESIZE: &str = "/v1/apps/{app}/envs/{env}/resize";
+/// The instances of an application in an environment.
+pub const INSTANCES: &str = "/v1/apps/{app}/envs/{env}/instances";
+/// Replace one instance by an identical one.
+pub const REPLACE: &str = "/v1/instances/{instance}/replace";
+/// Log lines; `?follow=true&group=G&instance=I&tail=N`.
+pub const LOGS: &str = "/v1/apps/{app}/envs/{env}/logs";
+/// What runs; `?app=A&env=E`.
+pub const STATUS: &str = "/v1/status";
+/// Deployments, the newest first; `?app=A&env=E&limit=N`.
+pub const DEPLOYMENTS: &str = "/v1/deployments";
+/// One deployment.
+pub const DEPLOYMENT: &str = "/v1/deployments/{deployment}";
+/// How it goes; `?after=SEQ`.
+pub const DEPLOYMENT_EVENTS: &str = "/v1/deployments/{deployment}/events";
+
+/// A path with its `{names}` replaced, in their order, each value escaped.
+///
+/// # Panics
+/// When there are more or fewer values than names: that is a mistake in the caller.
+#[must_use]
+pub fn fill(path: &str, values: &[&str]) -> String {
+    let mut filled = String::with_capacity(path.len() + 16 * values.len());
+    let mut values = values.iter();
+    for segment in path.split('/').skip(1) {
+        filled.push('/');
+        if segment.starts_with('{') {
+            escape_into(&mut filled, values.next().expect("a value for each name"));
+        } else {
+            filled.push_str(segment);
+        }
+    }
+    assert!(values.next().is_none(), "more values than names in {path}");
+    filled
+}
+
+/// A query from the pairs that have a value, escaped; empty when none has.
+#[must_use]
+pub fn query(pairs: &[(&str, Option<String>)]) -> String {
+    let mut text = String::new();
+    for (name, value) in pairs.iter().filter_map(|(name, value)| Some((name, value.as_ref()?))) {
+        text.push(if text.is_empty() { '?' } else { '&' });
+        text.push_str(name);
+        text.push('=');
+        escape_into(&mut text, value);
+    }
+    text
+}
+
+/// Escapes what may not stand in a path segment or a query value. (RFC 3986 §2.3; `:` is allowed
+/// in segments and keeps `APP:VERSION` legible.)
+fn escape_into(text: &mut String, value: &str) {
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_a_path_are_replaced_in_their_order_and_escaped() {
+        assert_eq!(fill(APP_VALUE, &["hello", "a/b c"]), "/v1/apps/hello/values/a%2Fb%20c");
+        assert_eq!(fill(IMAGE, &["hello:3.14"]), "/v1/images/hello:3.14");
+    }
+
+    #[test]
+    fn a_query_has_only_the_pairs_with_a_value() {
+        let pairs =
+            [("app", Some("a&b".to_owned())), ("env", None), ("limit", Some("5".to_owned()))];
+        assert_eq!(query(&pairs), "?app=a%26b&limit=5");
+        assert_eq!(query(&[("app", None)]), "");
+    }
+}

@@ -1,0 +1,151 @@
+//! What runs, on the wire.
+
+use crate::Timestamp;
+use crate::deployment::DeploymentState;
+use kiln_names::{
+    AppName, ByteSize, CommitId, DeploymentId, Digest, EnvName, GroupName, InstanceId, ProcessName,
+    ReleaseId, Route,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// That Kiln works.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Health {
+    /// The version of the program that serves.
+    pub version: String,
+    /// Which Kiln it is.
+    pub install: kiln_names::InstallId,
+}
+
+/// An application in an environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Status {
+    /// The application.
+    pub app: AppName,
+    /// The environment.
+    pub env: EnvName,
+    /// The release that is active.
+    pub release: Option<ReleaseId>,
+    /// Its image.
+    pub image: Option<Digest>,
+    /// A name of that image, as `APP:VERSION`.
+    pub version: Option<String>,
+    /// Its configuration.
+    pub config: Option<CommitId>,
+    /// Since when it is active.
+    pub since: Option<Timestamp>,
+    /// The deployment that is in progress or waits for a person, else the last one.
+    pub deployment: Option<LastDeployment>,
+    /// The groups, the newest first.
+    pub groups: Vec<Group>,
+}
+
+/// A deployment, in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LastDeployment {
+    /// Its id.
+    pub id: DeploymentId,
+    /// The verb that began it.
+    pub verb: String,
+    /// Where it is in its life.
+    pub state: DeploymentState,
+    /// Why it is in that state, when it is not the plain course of things.
+    pub reason: Option<String>,
+    /// When it was asked for.
+    pub started: Timestamp,
+}
+
+/// A server group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Group {
+    /// Its name.
+    pub name: GroupName,
+    /// What it runs.
+    pub process: ProcessName,
+    /// Its release.
+    pub release: ReleaseId,
+    /// Where it is in its life.
+    pub state: GroupState,
+    /// How many instances it should have.
+    pub size: u32,
+    /// How many are healthy.
+    pub healthy: u32,
+    /// Its share of the cluster's traffic, in percent; none for a process without routes.
+    pub weight: Option<u32>,
+    /// Where its cluster is reached.
+    pub routes: Vec<Route>,
+}
+
+/// Where a group is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum GroupState {
+    /// Its instances start.
+    Starting,
+    /// Its instances are healthy and have no traffic yet.
+    Ready,
+    /// It has the traffic.
+    Active,
+    /// It had the traffic and is kept to take it back.
+    Warm,
+    /// It finishes what it had begun.
+    Draining,
+    /// It was removed.
+    Gone,
+}
+
+impl GroupState {
+    /// As it stands in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Ready => "ready",
+            Self::Active => "active",
+            Self::Warm => "warm",
+            Self::Draining => "draining",
+            Self::Gone => "gone",
+        }
+    }
+}
+
+/// One running copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Instance {
+    /// Its id.
+    pub id: InstanceId,
+    /// Its group.
+    pub group: GroupName,
+    /// What it runs.
+    pub process: ProcessName,
+    /// Its ordinal within the group.
+    pub slot: u32,
+    /// `pending`, `starting`, `healthy`, `unhealthy`, `draining` or `exited`.
+    pub state: String,
+    /// Where it listens.
+    pub address: Option<String>,
+    /// When it was started.
+    pub started: Option<Timestamp>,
+    /// The last answer of its check.
+    pub last_check: Option<String>,
+    /// How it ended, in words.
+    pub exit: Option<String>,
+    /// Memory in use.
+    pub memory: Option<ByteSize>,
+}
+
+/// A line of an instance's log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LogLine {
+    /// The instance that wrote it.
+    pub instance: InstanceId,
+    /// Its group.
+    pub group: GroupName,
+    /// When, RFC 3339 in UTC.
+    pub time: String,
+    /// `stdout` or `stderr`.
+    pub source: String,
+    /// The line, without its end.
+    pub text: String,
+}
