@@ -9,7 +9,7 @@ mod mistake;
 mod reader;
 mod toml;
 
-pub use mistake::{Mistake, Problem};
+pub use mistake::{Mistake, Place, Problem};
 pub(crate) use reader::{Fields, Reader};
 
 /// The longest file that is read: 256 KiB, far above what people write and far below what hurts.

@@ -28,7 +28,7 @@ impl<'t> Source<'t> {
             Some(b'"') => Value::Text(self.part(raw)?),
             Some(b't' | b'f') => Value::Flag(self.part(raw)?),
             Some(b'n') => Value::Null,
-            _ => Value::Number(self.part(raw)?),
+            _ => number(raw, self.part(raw)?),
         };
         Ok(Node { at, value })
     }
@@ -70,6 +70,15 @@ impl<'t> Source<'t> {
         let at = line_start + error.column().saturating_sub(1);
         let problem = Problem::Syntax(words(error));
         Mistake::new(self.0, at.min(self.0.len()), String::new(), problem)
+    }
+}
+
+/// A whole number beyond 64 bits would silently become the nearest fraction.
+fn number(raw: &RawValue, number: serde_json::Number) -> Value {
+    let written_whole = !raw.get().contains(['.', 'e', 'E']);
+    match written_whole && number.is_f64() && raw.get() != "-0" {
+        true => Value::Other("a number beyond 64 bits"),
+        false => Value::Number(number),
     }
 }
 

@@ -2,20 +2,31 @@
 
 /// The first thing wrong with a file: where it stands, and what it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}, column {column}: {}{problem}", place(path))]
+#[error("{place}{problem}")]
 pub struct Mistake {
+    /// Where.
+    pub place: Place,
+    /// What is wrong there.
+    pub problem: Problem,
+}
+
+/// A place in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
     /// The line, from 1.
     pub line: usize,
     /// The column in characters, from 1.
     pub column: usize,
     /// Where it stands among the keys, as `process.web.port` or `image.copy[2]`; empty at the top.
     pub path: String,
-    /// What is wrong there.
-    pub problem: Problem,
 }
 
-fn place(path: &str) -> String {
-    if path.is_empty() { String::new() } else { format!("{path}: ") }
+impl std::fmt::Display for Place {
+    /// As it stands before what is wrong there: `line 3, column 1: process.web: `.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "line {}, column {}: ", self.line, self.column)?;
+        if self.path.is_empty() { Ok(()) } else { write!(f, "{}: ", self.path) }
+    }
 }
 
 /// What is wrong.
@@ -75,10 +86,22 @@ fn hint(nearest: Option<&str>, known: &[&str]) -> String {
 impl Mistake {
     /// A problem at byte `at` of `text`.
     pub(crate) fn new(text: &str, at: usize, path: String, problem: Problem) -> Self {
+        Self { place: Place::new(text, at, path), problem }
+    }
+}
+
+impl Place {
+    /// Byte `at` of `text`.
+    pub(crate) fn new(text: &str, at: usize, path: String) -> Self {
         let before = &text[..text.floor_char_boundary(at)];
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
         let column = before[line_start..].chars().count() + 1;
-        Self { line, column, path, problem }
+        Self { line, column, path }
+    }
+
+    /// Something else that is wrong here, found later.
+    pub(crate) fn refuse(&self, words: impl Into<String>) -> Mistake {
+        Mistake { place: self.clone(), problem: Problem::Refused(words.into()) }
     }
 }

@@ -1,6 +1,6 @@
 //! Walking through a document: each step says what it wants and the mistake says where it failed.
 
-use super::{Entry, Mistake, Node, Problem, Value};
+use super::{Entry, Mistake, Node, Place, Problem, Value};
 use crate::suggest::nearest;
 use kiln_names::{Invalid, Span};
 use std::ops::RangeInclusive;
@@ -27,6 +27,11 @@ impl<'d> Reader<'d> {
         Self { text, path: String::new(), at: root.at, node: root }
     }
 
+    /// Where it stands.
+    pub(crate) fn place(&self) -> Place {
+        Place::new(self.text, self.at, self.path.clone())
+    }
+
     /// A mistake at this value.
     pub(crate) fn mistake(&self, problem: Problem) -> Mistake {
         Mistake::new(self.text, self.at, self.path.clone(), problem)
@@ -37,7 +42,8 @@ impl<'d> Reader<'d> {
         self.mistake(Problem::Refused(words.into()))
     }
 
-    fn wrong(&self, wanted: &'static str) -> Mistake {
+    /// A mistake: another kind of value is wanted here.
+    pub(crate) fn wrong(&self, wanted: &'static str) -> Mistake {
         self.mistake(Problem::WrongKind { wanted, found: self.node.value.kind() })
     }
 
@@ -118,9 +124,12 @@ impl<'d> Reader<'d> {
         &self.node.value
     }
 
-    /// The value as JSON.
-    pub(crate) fn to_json(&self) -> serde_json::Value {
-        self.node.value.to_json()
+    /// A table as JSON, for those who know what it means.
+    pub(crate) fn object(&self) -> Result<serde_json::Map<String, serde_json::Value>, Mistake> {
+        match self.node.value.to_json() {
+            serde_json::Value::Object(map) => Ok(map),
+            _ => Err(self.wrong("a table")),
+        }
     }
 
     fn list(

@@ -1,0 +1,80 @@
+//! What only the image can show to be wrong.
+
+use super::{Configuration, ConfigurationFile, InvalidConfiguration};
+use crate::configuration::params::{CheckChoices, Override};
+use crate::document::{Mistake, Place};
+use crate::recipe::{ImageProcess, Processes};
+use crate::suggest::nearest;
+use kiln_names::{AppName, EnvName, ProcessName, Route};
+use std::collections::BTreeMap;
+
+impl Configuration {
+    /// Checks that the configuration fits an image's processes.
+    ///
+    /// # Errors
+    /// The first that does not fit: settings for a process that the image lacks, routes or checks for
+    /// one without a port, or one route for two processes.
+    pub fn check(
+        &self,
+        app: &AppName,
+        env: &EnvName,
+        processes: &Processes<ImageProcess>,
+    ) -> Result<(), InvalidConfiguration> {
+        let mut overrides = self.params.overrides.iter();
+        overrides
+            .try_for_each(|own| check_override(own, processes))
+            .and_then(|()| self.check_routes(app, env, processes))
+            .map_err(|mistake| ConfigurationFile::Params.invalid(mistake))
+    }
+
+    fn check_routes(
+        &self,
+        app: &AppName,
+        env: &EnvName,
+        processes: &Processes<ImageProcess>,
+    ) -> Result<(), Mistake> {
+        let mut taken: BTreeMap<Route, &ProcessName> = BTreeMap::new();
+        for (name, process) in processes.iter() {
+            for route in self.params.resolve(app, env, name, process.port.is_some()).routes {
+                if let Some(other) = taken.get(&route) {
+                    let words = format!(
+                        "{other} and {name} both take {route}: give one of them routes of its own, \
+                         or none with \"routes\": []"
+                    );
+                    return Err(self.place_of(name).refuse(words));
+                }
+                taken.insert(route, name);
+            }
+        }
+        Ok(())
+    }
+
+    fn place_of(&self, process: &ProcessName) -> Place {
+        let top = || Place { line: 1, column: 1, path: String::new() };
+        self.params.override_of(process).map_or_else(top, |own| own.place.clone())
+    }
+}
+
+fn check_override(own: &Override, processes: &Processes<ImageProcess>) -> Result<(), Mistake> {
+    let Some(process) = processes.get(&own.process) else {
+        return Err(own.place.refuse(absent(&own.process, processes)));
+    };
+    let choices = &own.choices;
+    let routed = choices.routes.as_ref().is_some_and(|routes| !routes.is_empty());
+    let checked = [&choices.health_check, &choices.startup_check]
+        .into_iter()
+        .any(|check| *check != CheckChoices::default());
+    match process.port {
+        None if routed => Err(own.place.refuse("it has no port in the image, so no routes either")),
+        None if checked => Err(own.place.refuse("it has no port in the image to be checked on")),
+        _ => Ok(()),
+    }
+}
+
+fn absent(name: &ProcessName, processes: &Processes<ImageProcess>) -> String {
+    let known: Vec<&str> = processes.names().map(ProcessName::as_str).collect();
+    match nearest(name.as_str(), known.iter().copied()) {
+        Some(near) => format!("the image has no process `{name}`, did you mean `{near}`?"),
+        None => format!("the image has no process `{name}`; it has {}", known.join(", ")),
+    }
+}

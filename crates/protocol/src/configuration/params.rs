@@ -1,0 +1,125 @@
+//! `deployment-params.json` as it stands: every key may be left out, and a process may have its own.
+
+use super::{CheckPath, MilliCpu, Network};
+use crate::document::{Mistake, Place};
+use kiln_names::{ByteSize, ProcessName, Route, Span};
+use serde::{Deserialize, Serialize};
+
+/// How an application is run in one environment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeploymentParams {
+    /// What stands at the top only.
+    pub settings: DeploymentSettings,
+    /// What holds for every process.
+    pub(super) shared: Choices,
+    /// What single processes have of their own.
+    pub(super) overrides: Vec<Override>,
+}
+
+/// What a deployment does, whatever the process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeploymentSettings {
+    /// How the new release takes over.
+    pub strategy: Strategy,
+    /// How long the new release is compared with the old one.
+    pub watch: Span,
+    /// How long the old groups stay ready to take over again.
+    pub keep_warm: Span,
+}
+
+impl Default for DeploymentSettings {
+    fn default() -> Self {
+        Self { strategy: Strategy::RedBlack, watch: Span::ZERO, keep_warm: Span::seconds(15 * 60) }
+    }
+}
+
+/// How a new release takes over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Strategy {
+    /// A new group beside the old one, then all traffic at once.
+    RedBlack,
+}
+
+/// A process with settings of its own.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Override {
+    pub(super) process: ProcessName,
+    /// Where it stands, for what only the image can show to be wrong.
+    pub(super) place: Place,
+    pub(super) choices: Choices,
+}
+
+/// The keys that were given.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Choices {
+    pub(super) min: Option<u32>,
+    pub(super) max: Option<u32>,
+    pub(super) desired: Option<u32>,
+    pub(super) cpu: Option<MilliCpu>,
+    pub(super) memory: Option<ByteSize>,
+    pub(super) pids: Option<u32>,
+    pub(super) routes: Option<Vec<Route>>,
+    pub(super) health_check: CheckChoices,
+    pub(super) startup_check: CheckChoices,
+    pub(super) drain_timeout: Option<Span>,
+    pub(super) network: Option<Network>,
+    pub(super) engine: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// The keys that were given for a check.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct CheckChoices {
+    pub(super) path: Option<CheckPath>,
+    pub(super) interval: Option<Span>,
+    pub(super) timeout: Option<Span>,
+    pub(super) unhealthy_threshold: Option<u32>,
+}
+
+impl DeploymentParams {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// The first mistake in it.
+    pub fn parse(text: &str) -> Result<Self, Mistake> {
+        super::read::params(text)
+    }
+
+    /// What `process` has of its own.
+    pub(super) fn override_of(&self, process: &ProcessName) -> Option<&Override> {
+        self.overrides.iter().find(|own| own.process == *process)
+    }
+}
+
+impl Choices {
+    /// These, and for what they leave open those of `shared`. Checks are filled key by key; routes
+    /// and the engine's settings are taken whole.
+    pub(super) fn or(&self, shared: &Self) -> Self {
+        Self {
+            min: self.min.or(shared.min),
+            max: self.max.or(shared.max),
+            desired: self.desired.or(shared.desired),
+            cpu: self.cpu.or(shared.cpu),
+            memory: self.memory.or(shared.memory),
+            pids: self.pids.or(shared.pids),
+            routes: self.routes.as_ref().or(shared.routes.as_ref()).cloned(),
+            health_check: self.health_check.or(&shared.health_check),
+            startup_check: self.startup_check.or(&shared.startup_check),
+            drain_timeout: self.drain_timeout.or(shared.drain_timeout),
+            network: self.network.or(shared.network),
+            engine: self.engine.as_ref().or(shared.engine.as_ref()).cloned(),
+        }
+    }
+}
+
+impl CheckChoices {
+    fn or(&self, shared: &Self) -> Self {
+        Self {
+            path: self.path.as_ref().or(shared.path.as_ref()).cloned(),
+            interval: self.interval.or(shared.interval),
+            timeout: self.timeout.or(shared.timeout),
+            unhealthy_threshold: self.unhealthy_threshold.or(shared.unhealthy_threshold),
+        }
+    }
+}

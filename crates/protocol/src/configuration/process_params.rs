@@ -1,0 +1,121 @@
+//! How one process is run, with nothing left open: what a plan freezes.
+
+use kiln_names::{ByteSize, Invalid, Route, Span};
+use serde::{Deserialize, Serialize};
+
+/// How one process of an application is run in one environment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProcessParams {
+    /// The fewest instances that it may have.
+    pub min: u32,
+    /// The most instances that it may have.
+    pub max: u32,
+    /// The instances that a deployment starts.
+    pub desired: u32,
+    /// The share of processors of one instance; a hard limit.
+    #[serde(rename = "milliCpu")]
+    pub cpu: MilliCpu,
+    /// The memory of one instance; a hard limit.
+    pub memory: ByteSize,
+    /// The processes and threads of one instance; a hard limit.
+    pub pids: u32,
+    /// Where it is reached; empty for a process without a port.
+    pub routes: Vec<Route>,
+    /// The check for life; means nothing to a process without a port.
+    pub health_check: HealthCheck,
+    /// The check at the start; means nothing to a process without a port.
+    pub startup_check: StartupCheck,
+    /// How long requests in flight are waited for before an instance is asked to stop.
+    pub drain_timeout: Span,
+    /// What network it sees.
+    pub network: Network,
+    /// What its engine alone understands.
+    pub engine: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Thousandths of a processor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct MilliCpu(pub u32);
+
+impl std::fmt::Display for MilliCpu {
+    /// In processors, as configuration has it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", f64::from(self.0) / 1000.0)
+    }
+}
+
+/// A request over HTTP that is answered with a status of 2xx or 3xx while all is well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HealthCheck {
+    /// What is requested.
+    pub path: CheckPath,
+    /// From one request to the next.
+    pub interval: Span,
+    /// How long an answer may take.
+    pub timeout: Span,
+    /// After how many failures in a row an instance counts as unhealthy.
+    pub unhealthy_threshold: u32,
+}
+
+/// The same for an instance that has just started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StartupCheck {
+    /// What is requested.
+    pub path: CheckPath,
+    /// From one request to the next, in the end; it begins with 10 ms.
+    pub interval: Span,
+    /// How long the start may take in all.
+    pub timeout: Span,
+}
+
+/// What network an instance sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Network {
+    /// One of its own.
+    Isolated,
+    /// The machine's; it listens where `$PORT` says.
+    Host,
+}
+
+/// The path of a check, with its query if it has one.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct CheckPath(String);
+
+impl CheckPath {
+    /// Checks `text`.
+    ///
+    /// # Errors
+    /// [`Invalid`] when no request could ask for it.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let plain = |byte: u8| byte.is_ascii_graphic() && byte != b'#';
+        let good = text.starts_with('/') && text.len() <= 1024 && text.bytes().all(plain);
+        good.then(|| Self(text.to_owned())).ok_or_else(|| {
+            let rule = "it begins with / and has no blanks, no # and at most 1024 characters";
+            Invalid::new(text, "a path to check", rule)
+        })
+    }
+
+    /// The path as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for CheckPath {
+    fn default() -> Self {
+        Self("/".to_owned())
+    }
+}
+
+impl std::fmt::Display for CheckPath {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+kiln_names::checked_text!(CheckPath);

@@ -1,0 +1,203 @@
+//! From the text of `deployment-params.json` to what it says, key by key.
+
+use super::params::{CheckChoices, Choices, Override};
+use super::{
+    DeploymentParams, DeploymentSettings, MAX_CHECK, MAX_INSTANCES, MAX_KEPT, MAX_MEMORY,
+    MAX_MILLI_CPU, MAX_OVERRIDES, MAX_PIDS, MAX_ROUTES, MAX_THRESHOLD, MIN_CHECK, MIN_MEMORY,
+    MIN_MILLI_CPU, MilliCpu, Network, Strategy,
+};
+use crate::document::{Document, Fields, Mistake, Reader, Value};
+use kiln_names::{ByteSize, Host, PathPrefix, Route, Span};
+
+const TOP: &[&str] = &[
+    "min",
+    "max",
+    "desiredCapacity",
+    "cpu",
+    "memory",
+    "pids",
+    "routes",
+    "healthCheck",
+    "startupCheck",
+    "strategy",
+    "drainTimeout",
+    "watch",
+    "keepWarm",
+    "network",
+    "volumes",
+    "engine",
+    "processes",
+];
+const PROCESS: &[&str] = &[
+    "min",
+    "max",
+    "desiredCapacity",
+    "cpu",
+    "memory",
+    "pids",
+    "routes",
+    "healthCheck",
+    "startupCheck",
+    "drainTimeout",
+    "network",
+    "volumes",
+    "engine",
+];
+const TOP_ONLY: &[&str] = &["strategy", "watch", "keepWarm", "processes"];
+const HEALTH_CHECK: &[&str] = &["path", "interval", "timeout", "unhealthyThreshold"];
+const STARTUP_CHECK: &[&str] = &["path", "interval", "timeout"];
+const ROUTE: &[&str] = &["host", "path"];
+const STRATEGY: &[&str] = &["type"];
+
+pub(super) fn params(text: &str) -> Result<DeploymentParams, Mistake> {
+    let document = Document::json(text)?;
+    let root = document.root();
+    let fields = root.fields(TOP)?;
+    let shared = choices(&fields)?;
+    check_sizes(&shared, &root)?;
+    let overrides = fields.read("processes", |processes| overrides(processes, &shared))?;
+    Ok(DeploymentParams {
+        settings: settings(&fields)?,
+        overrides: overrides.unwrap_or_default(),
+        shared,
+    })
+}
+
+fn settings(fields: &Fields<'_>) -> Result<DeploymentSettings, Mistake> {
+    let default = DeploymentSettings::default();
+    let kept = |span: &Reader<'_>| span.span(Span::ZERO..=MAX_KEPT);
+    Ok(DeploymentSettings {
+        strategy: fields.read("strategy", strategy)?.unwrap_or(default.strategy),
+        watch: fields.read("watch", kept)?.unwrap_or(default.watch),
+        keep_warm: fields.read("keepWarm", kept)?.unwrap_or(default.keep_warm),
+    })
+}
+
+fn strategy(reader: &Reader<'_>) -> Result<Strategy, Mistake> {
+    let kind = reader.fields(STRATEGY)?.require("type")?;
+    match kind.text()? {
+        "red-black" => Ok(Strategy::RedBlack),
+        other => Err(kind.refuse(format!("{other:?} is not supported yet; \"red-black\" is"))),
+    }
+}
+
+fn overrides(processes: &Reader<'_>, shared: &Choices) -> Result<Vec<Override>, Mistake> {
+    let members = processes.members("processes", MAX_OVERRIDES)?;
+    members.map(|(name, member)| own(name, &member, shared)).collect()
+}
+
+fn own(name: &str, member: &Reader<'_>, shared: &Choices) -> Result<Override, Mistake> {
+    let process = member.name(name)?;
+    if let Some((key, at)) =
+        member.members("keys", usize::MAX)?.find(|(key, _)| TOP_ONLY.contains(key))
+    {
+        return Err(
+            at.refuse(format!("`{key}` stands at the top only: it holds for all processes"))
+        );
+    }
+    let choices = choices(&member.fields(PROCESS)?)?;
+    check_sizes(&choices.or(shared), member)?;
+    Ok(Override { process, place: member.place(), choices })
+}
+
+fn choices(fields: &Fields<'_>) -> Result<Choices, Mistake> {
+    if let Some(volumes) = fields.get("volumes") {
+        return Err(volumes.refuse(
+            "volumes are not supported: red/black runs the old and the new release side by side, \
+             and both would write to one volume",
+        ));
+    }
+    let instances = |count: &Reader<'_>| count.whole(0..=MAX_INSTANCES);
+    let drain = |span: &Reader<'_>| span.span(Span::ZERO..=MAX_CHECK);
+    Ok(Choices {
+        min: fields.read("min", instances)?,
+        max: fields.read("max", instances)?,
+        desired: fields.read("desiredCapacity", instances)?,
+        cpu: fields.read("cpu", cpu)?,
+        memory: fields.read("memory", memory)?,
+        pids: fields.read("pids", |pids| pids.whole(1..=MAX_PIDS))?,
+        routes: fields.read("routes", routes)?,
+        health_check: fields.read("healthCheck", |c| check(c, HEALTH_CHECK))?.unwrap_or_default(),
+        startup_check: fields
+            .read("startupCheck", |c| check(c, STARTUP_CHECK))?
+            .unwrap_or_default(),
+        drain_timeout: fields.read("drainTimeout", drain)?,
+        network: fields.read("network", network)?,
+        engine: fields.read("engine", Reader::object)?,
+    })
+}
+
+fn cpu(reader: &Reader<'_>) -> Result<MilliCpu, Mistake> {
+    let share = reader.number()?.as_f64().unwrap_or(f64::NAN) * 1000.0;
+    let range = f64::from(MIN_MILLI_CPU)..=f64::from(MAX_MILLI_CPU);
+    if !range.contains(&share) {
+        let (least, most) = (MilliCpu(MIN_MILLI_CPU), MilliCpu(MAX_MILLI_CPU));
+        return Err(reader.refuse(format!("a number from {least} to {most} is wanted")));
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is in range")]
+    Ok(MilliCpu(share.round() as u32))
+}
+
+fn memory(reader: &Reader<'_>) -> Result<ByteSize, Mistake> {
+    let size = match reader.value() {
+        Value::Number(_) => ByteSize(reader.whole(0..=u64::MAX)?),
+        _ => reader.parse()?,
+    };
+    let fits = (MIN_MEMORY..=MAX_MEMORY).contains(&size);
+    fits.then_some(size)
+        .ok_or_else(|| reader.refuse(format!("{size} is not within {MIN_MEMORY} and {MAX_MEMORY}")))
+}
+
+fn routes(list: &Reader<'_>) -> Result<Vec<Route>, Mistake> {
+    let mut seen = std::collections::HashSet::new();
+    list.each("routes", MAX_ROUTES, |item| {
+        let fields = item.fields(ROUTE)?;
+        let host: Host = fields.require("host")?.parse()?;
+        let path: Option<PathPrefix> = fields.read("path", Reader::parse)?;
+        let route = Route { host, path: path.unwrap_or_else(super::resolve::root_path) };
+        match seen.insert(route.clone()) {
+            true => Ok(route),
+            false => Err(item.refuse(format!("{route} stands twice"))),
+        }
+    })
+}
+
+fn check(reader: &Reader<'_>, known: &'static [&'static str]) -> Result<CheckChoices, Mistake> {
+    let fields = reader.fields(known)?;
+    let span = |span: &Reader<'_>| span.span(MIN_CHECK..=MAX_CHECK);
+    Ok(CheckChoices {
+        path: fields.read("path", Reader::parse)?,
+        interval: fields.read("interval", span)?,
+        timeout: fields.read("timeout", span)?,
+        unhealthy_threshold: fields
+            .read("unhealthyThreshold", |count| count.whole(1..=MAX_THRESHOLD))?,
+    })
+}
+
+fn network(reader: &Reader<'_>) -> Result<Network, Mistake> {
+    match reader.text()? {
+        "isolated" => Ok(Network::Isolated),
+        "host" => Ok(Network::Host),
+        other => Err(reader.refuse(format!("{other:?} is neither \"isolated\" nor \"host\""))),
+    }
+}
+
+/// Says which of the three sizes are defaults: people have not seen those in their file.
+fn check_sizes(choices: &Choices, at: &Reader<'_>) -> Result<(), Mistake> {
+    let sizes = choices.sizes();
+    let min = named("min", sizes.min, choices.min);
+    let desired = named("desiredCapacity", sizes.desired, choices.desired);
+    let max = named("max", sizes.max, choices.max);
+    if sizes.min > sizes.desired {
+        return Err(at.refuse(format!("{min} is more than {desired}")));
+    }
+    if sizes.desired > sizes.max {
+        return Err(at.refuse(format!("{desired} is more than {max}")));
+    }
+    Ok(())
+}
+
+fn named(key: &str, size: u32, given: Option<u32>) -> String {
+    let by_default = if given.is_none() { ", its default," } else { "" };
+    format!("{key} {size}{by_default}")
+}

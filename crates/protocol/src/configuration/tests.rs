@@ -1,0 +1,1 @@
+//! Configuration as people write it, right and wrong.
