@@ -7,8 +7,14 @@
 //! What [`Write::commit`] acknowledged survives a crash and a power loss: the journal is a
 //! write-ahead log, synced at every commit. (SQLite's `synchronous=FULL`.)
 
+pub mod audit;
+pub mod bakes;
+pub mod catalog;
+mod column;
 mod database;
 mod error;
+pub mod images;
+pub mod local;
 mod migrations;
 
 pub use database::{Database, Read, Write};
