@@ -7,15 +7,22 @@
 //! What [`Write::commit`] acknowledged survives a crash and a power loss: the journal is a
 //! write-ahead log, synced at every commit. (SQLite's `synchronous=FULL`.)
 
+pub mod activations;
 pub mod audit;
 pub mod bakes;
 pub mod catalog;
 mod column;
 mod database;
+pub mod deployments;
 mod error;
+pub mod groups;
 pub mod images;
+pub mod journal;
 pub mod local;
 mod migrations;
+pub mod releases;
+pub mod retirements;
+pub mod route_claims;
 
 pub use database::{Database, Read, Write};
 pub use error::StoreError;
