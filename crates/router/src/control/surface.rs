@@ -1,0 +1,142 @@
+//! The router's side of the control surface.
+
+use crate::plane::{Plane, Refused};
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1::Builder;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::fs::Permissions;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{UnixListener, UnixStream};
+
+/// The largest table in bytes: some 250 per instance, for more instances than a table may hold.
+const TABLE_BYTES: usize = 32 << 20;
+/// The longest a status may be waited for.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// The pause after the system refused another connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+type Answer = Response<Full<Bytes>>;
+
+/// Listens on `path`, in place of whatever socket is there. It is made beside it and moved, so that
+/// nobody can open it before its mode is set, and nobody finds it missing.
+pub(crate) fn bind(path: &Path) -> io::Result<UnixListener> {
+    let new = path.with_extension("new");
+    match std::fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&new)?;
+    std::fs::set_permissions(&new, Permissions::from_mode(0o600))?;
+    std::fs::rename(&new, path)?;
+    Ok(listener)
+}
+
+/// Serves the surface until it is dropped.
+pub(crate) async fn accept(listener: &UnixListener, plane: &Arc<Plane>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => drop(tokio::spawn(serve(stream, Arc::clone(plane)))),
+            Err(error) => {
+                tracing::warn!(error = %error, "no control connection taken");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn serve(stream: UnixStream, plane: Arc<Plane>) {
+    let service = service_fn(|request: Request<Incoming>| async {
+        Ok::<_, Infallible>(answer(&plane, request).await)
+    });
+    let mut builder = Builder::new();
+    builder.timer(TokioTimer::new());
+    if let Err(error) = builder.serve_connection(TokioIo::new(stream), service).await {
+        tracing::debug!(error = %error, "control connection ended");
+    }
+}
+
+async fn answer(plane: &Plane, request: Request<Incoming>) -> Answer {
+    match (request.method(), request.uri().path()) {
+        (&Method::PUT, "/table") => put_table(plane, request.into_body()).await,
+        (&Method::GET, "/status") => {
+            let query = request.uri().query().unwrap_or_default();
+            let number = |name: &str| parameter(query, name);
+            let wait = Duration::from_millis(number("wait_ms").unwrap_or(0)).min(LONGEST_WAIT);
+            json(StatusCode::OK, &plane.status(number("after"), wait).await)
+        }
+        _ => Answer::default().with_status(StatusCode::NOT_FOUND),
+    }
+}
+
+async fn put_table(plane: &Plane, body: Incoming) -> Answer {
+    match read_table(body).await {
+        Ok(table) => match plane.apply(table).await {
+            Ok(()) => Answer::default().with_status(StatusCode::NO_CONTENT),
+            Err(refused) => refusal(&refused),
+        },
+        Err(error) => refusal(&Refused::Invalid { reason: error.to_string() }),
+    }
+}
+
+async fn read_table(
+    body: Incoming,
+) -> Result<crate::table::Table, Box<dyn std::error::Error + Send + Sync>> {
+    let bytes = Limited::new(body, TABLE_BYTES).collect().await?.to_bytes();
+    Ok(serde_json::from_slice(&bytes)?)
+}
+
+fn refusal(refused: &Refused) -> Answer {
+    let status = match refused {
+        Refused::Stale { .. } | Refused::Conflict { .. } => StatusCode::CONFLICT,
+        Refused::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        Refused::Storage { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    json(status, refused)
+}
+
+fn json(status: StatusCode, value: &impl serde::Serialize) -> Answer {
+    let body = serde_json::to_vec(value).expect("plain data with text keys");
+    let mut answer = Response::new(Full::from(body)).with_status(status);
+    let json = const { HeaderValue::from_static("application/json") };
+    answer.headers_mut().insert(header::CONTENT_TYPE, json);
+    answer
+}
+
+fn parameter(query: &str, name: &str) -> Option<u64> {
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.find(|(key, _)| *key == name)?.1.parse().ok()
+}
+
+/// Sets a response's status in passing.
+trait WithStatus {
+    fn with_status(self, status: StatusCode) -> Self;
+}
+
+impl WithStatus for Answer {
+    fn with_status(mut self, status: StatusCode) -> Self {
+        *self.status_mut() = status;
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_read_by_name() {
+        assert_eq!(parameter("after=3&wait_ms=40", "wait_ms"), Some(40));
+        assert_eq!(parameter("after=3&wait_ms=40", "after"), Some(3));
+        assert_eq!(parameter("", "after"), None);
+        assert_eq!(parameter("after=x", "after"), None);
+    }
+}

@@ -1,0 +1,87 @@
+//! The way of one request: target, body, instance, answer.
+
+mod deliver;
+mod refusal;
+mod target;
+
+use crate::body::{RequestBody, ResponseBody};
+use crate::headers;
+use crate::plane::Plane;
+use crate::tunnel;
+use crate::upstream::Streamed;
+use deliver::{Delivered, deliver};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use hyper::body::{Body, Incoming};
+use hyper::upgrade::OnUpgrade;
+use refusal::Refusal;
+use std::time::Instant;
+use target::Target;
+
+/// Carries a request to an instance and answers it. `client` is what `X-Forwarded-For` will say.
+pub(crate) async fn forward(
+    plane: &Plane,
+    client: &HeaderValue,
+    request: Request<Incoming>,
+) -> Response<ResponseBody> {
+    match carry(plane, client, request).await {
+        Ok(response) => response,
+        Err(refusal) => refusal.answer(),
+    }
+}
+
+async fn carry(
+    plane: &Plane,
+    client: &HeaderValue,
+    mut request: Request<Incoming>,
+) -> Result<Response<ResponseBody>, Refusal> {
+    let began = Instant::now();
+    let target = Target::read(&request)?;
+    let upgrade = asked_upgrade(&mut request);
+    let (parts, incoming) = request.into_parts();
+    if !incoming.is_end_stream() && !target.has_route(plane) {
+        // Said before the client is made to send its body.
+        return Err(Refusal::NoRoute(target.host().into_owned()));
+    }
+    let body = RequestBody::receive(incoming).await?;
+    let mut outgoing = Request::new(body);
+    *outgoing.method_mut() = parts.method;
+    *outgoing.uri_mut() = target.origin_form();
+    *outgoing.headers_mut() = parts.headers;
+    headers::to_instance(outgoing.headers_mut(), client, target.host_header());
+    target.set_host(outgoing.headers_mut());
+    if upgrade.is_some() {
+        headers::go_on_as_websocket(outgoing.headers_mut());
+    }
+    let delivered = deliver(plane, &target, outgoing, began).await?;
+    delivered.lease.figures.answered(delivered.response.status(), began.elapsed());
+    Ok(answer(delivered, upgrade))
+}
+
+/// The client's side of an upgrade, if it asks for one that is carried.
+fn asked_upgrade(request: &mut Request<Incoming>) -> Option<OnUpgrade> {
+    let may = request.method() == Method::GET && request.version() == Version::HTTP_11;
+    let asked = may && headers::asks_for_websocket(request.headers());
+    asked.then(|| hyper::upgrade::on(request))
+}
+
+/// Makes an instance's answer the client's.
+fn answer(delivered: Delivered, upgrade: Option<OnUpgrade>) -> Response<ResponseBody> {
+    let Delivered { mut response, link, lease } = delivered;
+    let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    headers::to_client(response.headers_mut());
+    *response.version_mut() = Version::HTTP_11;
+    if switched && let Some(client) = upgrade {
+        tunnel::join(client, hyper::upgrade::on(&mut response), lease);
+        headers::go_on_as_websocket(response.headers_mut());
+        return response.map(|_| ResponseBody::empty());
+    }
+    if switched {
+        return Refusal::UnaskedUpgrade.answer();
+    }
+    response.map(|incoming| {
+        let ended = incoming.is_end_stream();
+        let body = Streamed::new(incoming, link, Some(lease));
+        // Dropped at once when there is nothing to stream, so that the connection is free again.
+        if ended { ResponseBody::empty() } else { ResponseBody::Streamed(body) }
+    })
+}

@@ -1,0 +1,88 @@
+//! One check: a `GET` on a connection of its own.
+
+use crate::body::RequestBody;
+use crate::upstream::{Link, Streamed};
+use http::{HeaderValue, Request, StatusCode, header};
+use http_body_util::BodyExt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// How much of a failing answer is kept to be shown.
+const SHOWN_BYTES: usize = 200;
+
+/// What a check found.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) passed: bool,
+    /// For people: what was asked and what came.
+    pub(super) text: String,
+}
+
+/// Asks once. 2xx and 3xx pass.
+pub(super) async fn ask(address: SocketAddr, path: &str, timeout: Duration) -> Outcome {
+    let asked = format!("GET {path}");
+    match tokio::time::timeout(timeout, answer(address, path)).await {
+        Ok(Ok((passed, answer))) => Outcome { passed, text: format!("{asked} → {answer}") },
+        Ok(Err(reason)) => Outcome { passed: false, text: format!("{asked} → {reason}") },
+        Err(_) => {
+            Outcome { passed: false, text: format!("{asked} → no answer within {timeout:?}") }
+        }
+    }
+}
+
+async fn answer(address: SocketAddr, path: &str) -> Result<(bool, String), String> {
+    let link = Link::open(address).await.map_err(|error| error.to_string())?;
+    let (response, link) = link
+        .send(request(address, path)?)
+        .await
+        .map_err(|failed| format!("no answer: {}", failed.error))?;
+    let status = response.status();
+    if status.is_success() || status.is_redirection() {
+        return Ok((true, status.to_string()));
+    }
+    let body = Streamed::new(response.into_body(), link, None);
+    Ok((false, describe(status, &beginning(body).await)))
+}
+
+fn request(address: SocketAddr, path: &str) -> Result<Request<RequestBody>, String> {
+    let host = HeaderValue::try_from(address.to_string()).map_err(|error| error.to_string())?;
+    let request = Request::get(path)
+        .header(header::HOST, host)
+        .header(header::USER_AGENT, "kiln-router")
+        .header(header::CONNECTION, "close");
+    request.body(RequestBody::Empty).map_err(|error| error.to_string())
+}
+
+fn describe(status: StatusCode, body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    match text.trim() {
+        "" => status.to_string(),
+        text => format!("{status}: {text}"),
+    }
+}
+
+/// The first bytes of a body, as far as they come without an error.
+async fn beginning(mut body: Streamed) -> Vec<u8> {
+    let mut kept = Vec::new();
+    while let Some(Ok(frame)) = body.frame().await {
+        kept.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
+        if kept.len() >= SHOWN_BYTES {
+            break;
+        }
+    }
+    kept.truncate(SHOWN_BYTES);
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failing_answer_is_shown_on_one_line() {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        assert_eq!(describe(status, b""), "500 Internal Server Error");
+        assert_eq!(describe(status, b"no\ndisk\r\n"), "500 Internal Server Error: no disk");
+    }
+}

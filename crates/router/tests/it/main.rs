@@ -1,0 +1,16 @@
+//! A real router on loopback, with real instances behind it.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there and then")]
+
+mod backend;
+mod client;
+mod harness;
+
+mod drain;
+mod health;
+mod hygiene;
+mod retry;
+mod routes;
+mod switch;
+mod table;
+mod tunnel;
