@@ -9,7 +9,7 @@ mod mistake;
 mod reader;
 mod toml;
 
-pub use mistake::{Mistake, Place, Problem};
+pub use mistake::{Fault, Mistake, Place};
 pub(crate) use reader::{Fields, Reader};
 
 /// The longest file that is read: 256 KiB, far above what people write and far below what hurts.
@@ -74,9 +74,9 @@ impl<'t> Document<'t> {
 }
 
 fn check_size(text: &str) -> Result<(), Mistake> {
-    let problem = || Problem::TooMany { what: "bytes in the file", limit: MAX_FILE_BYTES };
+    let fault = || Fault::TooMany { what: "bytes in the file", limit: MAX_FILE_BYTES };
     let fits = text.len() <= MAX_FILE_BYTES;
-    fits.then_some(()).ok_or_else(|| Mistake::new(text, 0, String::new(), problem()))
+    fits.then_some(()).ok_or_else(|| Mistake::new(text, 0, String::new(), fault()))
 }
 
 impl Value {

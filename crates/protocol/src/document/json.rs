@@ -1,6 +1,6 @@
 //! JSON with places: serde_json's raw values are slices of the text, so each tells where it stands.
 
-use super::{Entry, MAX_DEPTH, Mistake, Node, Problem, Value};
+use super::{Entry, Fault, MAX_DEPTH, Mistake, Node, Value};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::collections::HashSet;
@@ -19,8 +19,8 @@ impl<'t> Source<'t> {
     fn node(self, raw: &'t RawValue, depth: usize) -> Result<Node, Mistake> {
         let at = self.place(raw);
         if depth > MAX_DEPTH {
-            let problem = Problem::TooMany { what: "levels of nesting", limit: MAX_DEPTH };
-            return Err(Mistake::new(self.0, at, String::new(), problem));
+            let fault = Fault::TooMany { what: "levels of nesting", limit: MAX_DEPTH };
+            return Err(Mistake::new(self.0, at, String::new(), fault));
         }
         let value = match raw.get().as_bytes().first() {
             Some(b'{') => self.table(self.part(raw)?, depth)?,
@@ -39,8 +39,8 @@ impl<'t> Source<'t> {
         for (raw_key, raw) in pairs.0 {
             let (key, at) = (self.part::<String>(raw_key)?, self.place(raw_key));
             if !seen.insert(key.clone()) {
-                let problem = Problem::DuplicateKey(key);
-                return Err(Mistake::new(self.0, at, String::new(), problem));
+                let fault = Fault::DuplicateKey(key);
+                return Err(Mistake::new(self.0, at, String::new(), fault));
             }
             entries.push(Entry { key, at, node: self.node(raw, depth + 1)? });
         }
@@ -54,8 +54,8 @@ impl<'t> Source<'t> {
 
     fn part<T: Deserialize<'t>>(self, raw: &'t RawValue) -> Result<T, Mistake> {
         serde_json::from_str(raw.get()).map_err(|error| {
-            let problem = Problem::Syntax(words(&error));
-            Mistake::new(self.0, self.place(raw), String::new(), problem)
+            let fault = Fault::Syntax(words(&error));
+            Mistake::new(self.0, self.place(raw), String::new(), fault)
         })
     }
 
@@ -68,8 +68,8 @@ impl<'t> Source<'t> {
         let lines = self.0.split_inclusive('\n');
         let line_start: usize = lines.take(error.line().saturating_sub(1)).map(str::len).sum();
         let at = line_start + error.column().saturating_sub(1);
-        let problem = Problem::Syntax(words(error));
-        Mistake::new(self.0, at.min(self.0.len()), String::new(), problem)
+        let fault = Fault::Syntax(words(error));
+        Mistake::new(self.0, at.min(self.0.len()), String::new(), fault)
     }
 }
 

@@ -2,12 +2,12 @@
 
 /// The first thing wrong with a file: where it stands, and what it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{place}{problem}")]
+#[error("{place}{fault}")]
 pub struct Mistake {
     /// Where.
     pub place: Place,
     /// What is wrong there.
-    pub problem: Problem,
+    pub fault: Fault,
 }
 
 /// A place in a file.
@@ -31,12 +31,12 @@ impl std::fmt::Display for Place {
 
 /// What is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
+pub enum Fault {
     /// Not TOML, or not JSON; the parser's own words.
     #[error("{0}")]
     Syntax(String),
     /// A key that means nothing here.
-    #[error("unknown key `{key}`{}", hint(nearest.as_deref(), known))]
+    #[error("unknown key `{}`{}", shown(key), hint(nearest.as_deref(), known))]
     UnknownKey {
         /// The key as it stands.
         key: String,
@@ -46,7 +46,7 @@ pub enum Problem {
         known: &'static [&'static str],
     },
     /// A key that stands twice.
-    #[error("the key `{0}` stands here twice")]
+    #[error("the key `{}` stands here twice", shown(.0))]
     DuplicateKey(String),
     /// A key that must be there.
     #[error("the key `{0}` is missing")]
@@ -76,6 +76,11 @@ pub enum Problem {
     Refused(String),
 }
 
+/// A key as it can be shown: short, and without what a terminal would obey.
+pub(super) fn shown(key: &str) -> String {
+    key.chars().take(80).flat_map(char::escape_debug).collect()
+}
+
 fn hint(nearest: Option<&str>, known: &[&str]) -> String {
     match nearest {
         Some(near) => format!(", did you mean `{near}`?"),
@@ -84,9 +89,9 @@ fn hint(nearest: Option<&str>, known: &[&str]) -> String {
 }
 
 impl Mistake {
-    /// A problem at byte `at` of `text`.
-    pub(crate) fn new(text: &str, at: usize, path: String, problem: Problem) -> Self {
-        Self { place: Place::new(text, at, path), problem }
+    /// A fault at byte `at` of `text`.
+    pub(crate) fn new(text: &str, at: usize, path: String, fault: Fault) -> Self {
+        Self { place: Place::new(text, at, path), fault }
     }
 }
 
@@ -102,6 +107,6 @@ impl Place {
 
     /// Something else that is wrong here, found later.
     pub(crate) fn refuse(&self, words: impl Into<String>) -> Mistake {
-        Mistake { place: self.clone(), problem: Problem::Refused(words.into()) }
+        Mistake { place: self.clone(), fault: Fault::Refused(words.into()) }
     }
 }

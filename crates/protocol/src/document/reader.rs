@@ -1,6 +1,7 @@
 //! Walking through a document: each step says what it wants and the mistake says where it failed.
 
-use super::{Entry, Mistake, Node, Place, Problem, Value};
+use super::mistake::shown;
+use super::{Entry, Fault, Mistake, Node, Place, Value};
 use crate::suggest::nearest;
 use kiln_names::{Invalid, Span};
 use std::ops::RangeInclusive;
@@ -33,18 +34,18 @@ impl<'d> Reader<'d> {
     }
 
     /// A mistake at this value.
-    pub(crate) fn mistake(&self, problem: Problem) -> Mistake {
-        Mistake::new(self.text, self.at, self.path.clone(), problem)
+    pub(crate) fn mistake(&self, fault: Fault) -> Mistake {
+        Mistake::new(self.text, self.at, self.path.clone(), fault)
     }
 
     /// A mistake at this value, in words.
     pub(crate) fn refuse(&self, words: impl Into<String>) -> Mistake {
-        self.mistake(Problem::Refused(words.into()))
+        self.mistake(Fault::Refused(words.into()))
     }
 
     /// A mistake: another kind of value is wanted here.
     pub(crate) fn wrong(&self, wanted: &'static str) -> Mistake {
-        self.mistake(Problem::WrongKind { wanted, found: self.node.value.kind() })
+        self.mistake(Fault::WrongKind { wanted, found: self.node.value.kind() })
     }
 
     /// A string.
@@ -68,7 +69,7 @@ impl<'d> Reader<'d> {
         match self.text()? {
             text if text.contains('\0') => Err(self.refuse("it has a NUL character")),
             text if text.len() > limit => {
-                Err(self.mistake(Problem::TooMany { what: "bytes in one string", limit }))
+                Err(self.mistake(Fault::TooMany { what: "bytes in one string", limit }))
             }
             text => Ok(text.to_owned()),
         }
@@ -76,12 +77,12 @@ impl<'d> Reader<'d> {
 
     /// A string that a type checks.
     pub(crate) fn parse<T: FromStr<Err = Invalid>>(&self) -> Result<T, Mistake> {
-        self.text()?.parse().map_err(|invalid| self.mistake(Problem::Invalid(invalid)))
+        self.text()?.parse().map_err(|invalid| self.mistake(Fault::Invalid(invalid)))
     }
 
     /// The key of this value, which people chose, as its type.
     pub(crate) fn name<T: FromStr<Err = Invalid>>(&self, key: &str) -> Result<T, Mistake> {
-        key.parse().map_err(|invalid| self.mistake(Problem::Invalid(invalid)))
+        key.parse().map_err(|invalid| self.mistake(Fault::Invalid(invalid)))
     }
 
     /// A duration within `range`.
@@ -139,7 +140,7 @@ impl<'d> Reader<'d> {
     ) -> Result<impl Iterator<Item = Self> + use<'d>, Mistake> {
         let Value::List(items) = &self.node.value else { return Err(self.wrong("an array")) };
         if items.len() > limit {
-            return Err(self.mistake(Problem::TooMany { what, limit }));
+            return Err(self.mistake(Fault::TooMany { what, limit }));
         }
         let (text, path) = (self.text, self.path.clone());
         Ok(items.iter().enumerate().map(move |(index, node)| Self {
@@ -169,7 +170,7 @@ impl<'d> Reader<'d> {
     ) -> Result<impl Iterator<Item = (&'d str, Self)> + use<'d>, Mistake> {
         let Value::Table(entries) = &self.node.value else { return Err(self.wrong("a table")) };
         if entries.len() > limit {
-            return Err(self.mistake(Problem::TooMany { what, limit }));
+            return Err(self.mistake(Fault::TooMany { what, limit }));
         }
         let this = self.clone();
         Ok(entries.iter().map(move |entry| (entry.key.as_str(), this.member(entry))))
@@ -186,14 +187,14 @@ impl<'d> Reader<'d> {
 
     fn unknown(&self, entry: &Entry, known: &'static [&'static str]) -> Mistake {
         let nearest = nearest(&entry.key, known.iter().copied()).map(str::to_owned);
-        let problem = Problem::UnknownKey { key: entry.key.clone(), nearest, known };
-        Mistake::new(self.text, entry.at, self.path.clone(), problem)
+        let fault = Fault::UnknownKey { key: entry.key.clone(), nearest, known };
+        Mistake::new(self.text, entry.at, self.path.clone(), fault)
     }
 
     /// A value of a table is placed at its key: that is where people look.
     fn member(&self, entry: &'d Entry) -> Self {
         let dot = if self.path.is_empty() { "" } else { "." };
-        let path = format!("{}{dot}{}", self.path, entry.key);
+        let path = format!("{}{dot}{}", self.path, shown(&entry.key));
         Self { text: self.text, path, at: entry.at, node: &entry.node }
     }
 }
@@ -207,7 +208,7 @@ impl<'d> Fields<'d> {
 
     /// The value of `key`, which must be there.
     pub(crate) fn require(&self, key: &'static str) -> Result<Reader<'d>, Mistake> {
-        self.get(key).ok_or_else(|| self.reader.mistake(Problem::MissingKey(key)))
+        self.get(key).ok_or_else(|| self.reader.mistake(Fault::MissingKey(key)))
     }
 
     /// What `read` makes of the value of `key`, if it is there.

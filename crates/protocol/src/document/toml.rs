@@ -1,6 +1,6 @@
 //! TOML with places.
 
-use super::{Entry, MAX_DEPTH, Mistake, Node, Problem, Value};
+use super::{Entry, Fault, MAX_DEPTH, Mistake, Node, Value};
 use serde_json::Number;
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
@@ -10,7 +10,7 @@ pub(super) fn read(text: &str) -> Result<Node, Mistake> {
     let table = DeTable::parse(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         let words = error.message().trim().replace('\n', ", ");
-        Mistake::new(text, at, String::new(), Problem::Syntax(words))
+        Mistake::new(text, at, String::new(), Fault::Syntax(words))
     })?;
     Ok(Node { at: 0, value: Source(text).table(table.get_ref(), 0)? })
 }
@@ -22,8 +22,8 @@ impl Source<'_> {
     fn node(self, spanned: &Spanned<DeValue<'_>>, depth: usize) -> Result<Node, Mistake> {
         let at = spanned.span().start;
         if depth > MAX_DEPTH {
-            let problem = Problem::TooMany { what: "levels of nesting", limit: MAX_DEPTH };
-            return Err(Mistake::new(self.0, at, String::new(), problem));
+            let fault = Fault::TooMany { what: "levels of nesting", limit: MAX_DEPTH };
+            return Err(Mistake::new(self.0, at, String::new(), fault));
         }
         let value = match spanned.get_ref() {
             DeValue::String(text) => Value::Text(text.clone().into_owned()),
