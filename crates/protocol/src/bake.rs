@@ -1,6 +1,6 @@
 //! Bakes on the wire: what a bake is made of, how it goes, what it yields.
 
-use crate::{Problem, Timestamp};
+use crate::Timestamp;
 use kiln_names::{AppName, BaseName, Digest, Version};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -89,7 +89,7 @@ pub struct BakedLayer {
     pub cached: bool,
 }
 
-/// How a bake goes, one after the other; the last is `baked` or `failed`.
+/// How a bake goes, one after the other; the last is `baked`, or the stream ends with a problem.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum BakeEvent {
@@ -107,8 +107,6 @@ pub enum BakeEvent {
     Layer(BakedLayer),
     /// The image is there.
     Baked(Baked),
-    /// The bake failed; nothing was named.
-    Failed(Problem),
 }
 
 /// A base to be.
@@ -143,7 +141,7 @@ pub struct Base {
     pub baked: Timestamp,
 }
 
-/// How the bake of a base goes; the last is `baked` or `failed`.
+/// How the bake of a base goes; the last is `baked`, or the stream ends with a problem.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum BaseEvent {
@@ -159,6 +157,4 @@ pub enum BaseEvent {
     },
     /// The base is there.
     Baked(Base),
-    /// It failed; the name stands for what it stood for before.
-    Failed(Problem),
 }

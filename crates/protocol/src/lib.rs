@@ -13,6 +13,7 @@ pub mod recipe;
 pub mod revision;
 pub mod status;
 pub mod suggest;
+pub mod wire;
 
 mod exit;
 mod timestamp;

@@ -1,0 +1,10 @@
+//! One method for each question of the API, by noun.
+
+mod bakes;
+mod catalog;
+mod configuration;
+mod deployments;
+mod images;
+mod running;
+
+pub use running::LogQuery;

@@ -1,0 +1,31 @@
+//! Images.
+
+use crate::{Client, ClientError};
+use http::Method;
+use kiln_names::{AppName, ImageRef};
+use kiln_protocol::image::{Collected, Image, ImageSummary};
+use kiln_protocol::paths::{self, fill, query};
+
+/// Every method fails as [`ClientError`] says.
+impl Client {
+    /// All images, or those of one application, the newest first.
+    pub async fn images(&self, app: Option<&AppName>) -> Result<Vec<ImageSummary>, ClientError> {
+        let query = query(&[("app", app.map(ToString::to_string))]);
+        self.ask(Method::GET, &format!("{}{query}", paths::IMAGES)).await
+    }
+
+    /// One image.
+    pub async fn image(&self, image: &ImageRef) -> Result<Image, ClientError> {
+        self.ask(Method::GET, &fill(paths::IMAGE, &[&image.to_string()])).await
+    }
+
+    /// Removes an image that nothing uses, with its names.
+    pub async fn remove_image(&self, image: &ImageRef) -> Result<(), ClientError> {
+        self.order(Method::DELETE, &fill(paths::IMAGE, &[&image.to_string()])).await
+    }
+
+    /// Frees the space of what no image refers to.
+    pub async fn collect_images(&self) -> Result<Collected, ClientError> {
+        self.ask(Method::POST, paths::COLLECT).await
+    }
+}
