@@ -59,12 +59,7 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
 
     /// Sets how many instances the group should have. Surplus ones, the highest slots first, are
     /// taken out of traffic, drained, then stopped.
-    async fn resize_group(
-        &self,
-        call: Call,
-        group: GroupId,
-        size: u32,
-    ) -> Result<(), EngineError>;
+    async fn resize_group(&self, call: Call, group: GroupId, size: u32) -> Result<(), EngineError>;
 
     /// What there is of one application in one environment, or of everything.
     async fn observe(

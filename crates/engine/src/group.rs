@@ -1,6 +1,8 @@
 //! What a group is made of.
 
-use kiln_names::{AppName, Digest, EnvName, GroupId, GroupName, GroupNumber, ProcessName, ReleaseId};
+use kiln_names::{
+    AppName, Digest, EnvName, GroupId, GroupName, GroupNumber, ProcessName, ReleaseId,
+};
 use kiln_protocol::configuration::ProcessParams;
 use kiln_protocol::recipe::ImageProcess;
 use serde::{Deserialize, Serialize};

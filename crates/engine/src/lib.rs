@@ -11,6 +11,9 @@ mod logs;
 mod observation;
 mod traffic;
 
+pub mod conformance;
+pub mod sim;
+
 pub use engine::{Call, Capabilities, Capacity, Engine};
 pub use error::{EngineError, ErrorKind};
 pub use group::{GroupSpec, UserData};
@@ -18,4 +21,6 @@ pub use logs::{LogLine, LogQuery, LogStream, Source};
 pub use observation::{
     CrashLoop, Exit, InstanceState, Observation, ObservedGroup, ObservedInstance, Usage,
 };
-pub use traffic::{ClusterTraffic, GroupTraffic, Share, Traffic, TrafficObservation, TrafficState, TrafficVersion};
+pub use traffic::{
+    ClusterTraffic, GroupTraffic, Share, Traffic, TrafficObservation, TrafficState, TrafficVersion,
+};

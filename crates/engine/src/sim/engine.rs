@@ -1,0 +1,89 @@
+//! The simulated engine as an [`Engine`].
+
+use super::{Operation, SimEngine};
+use crate::{
+    Call, Capabilities, Capacity, Engine, EngineError, GroupSpec, LogLine, LogQuery, LogStream,
+    Observation,
+};
+use kiln_names::{AppName, Digest, EnvName, GroupId, InstanceId};
+use std::collections::HashMap;
+use std::time::Duration;
+use tokio::sync::watch;
+
+#[async_trait::async_trait]
+impl Engine for SimEngine {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { atomic_switch: true, weights: true, host_network: true }
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    async fn capacity(&self) -> Result<Capacity, EngineError> {
+        self.call(Operation::Capacity, |world| Ok(world.capacity)).await
+    }
+
+    async fn ensure_image(&self, image: &Digest) -> Result<String, EngineError> {
+        self.call(Operation::EnsureImage, |_| Ok(format!("sim/{}", image.short()))).await
+    }
+
+    async fn ensure_group(&self, call: Call, spec: &GroupSpec) -> Result<(), EngineError> {
+        self.call(Operation::EnsureGroup, |world| world.ensure_group(call, spec)).await
+    }
+
+    async fn resize_group(&self, call: Call, group: GroupId, size: u32) -> Result<(), EngineError> {
+        self.call(Operation::ResizeGroup, |world| world.resize(call, group, size)).await
+    }
+
+    async fn observe(
+        &self,
+        scope: Option<(&AppName, &EnvName)>,
+    ) -> Result<Observation, EngineError> {
+        self.call(Operation::Observe, |world| {
+            let wanted = |spec: &GroupSpec| {
+                scope.is_none_or(|(app, env)| spec.app == *app && spec.env == *env)
+            };
+            let groups = world.groups.values().filter(|group| wanted(&group.spec));
+            let groups = groups.map(super::world::SimGroup::observed).collect();
+            Ok(Observation { groups, age: Duration::ZERO })
+        })
+        .await
+    }
+
+    async fn replace_instance(&self, call: Call, instance: InstanceId) -> Result<(), EngineError> {
+        self.call(Operation::ReplaceInstance, |world| world.replace(call, instance)).await
+    }
+
+    async fn remove_group(&self, call: Call, group: GroupId) -> Result<(), EngineError> {
+        self.call(Operation::RemoveGroup, |world| world.remove(call, group)).await
+    }
+
+    async fn logs(&self, query: LogQuery) -> Result<LogStream, EngineError> {
+        let lines = self.call(Operation::Logs, |world| Ok(select(&world.lines, &query))).await?;
+        Ok(Box::pin(futures_util::stream::iter(lines)))
+    }
+}
+
+/// The last lines of every instance that is asked for, in their order.
+fn select(lines: &[LogLine], query: &LogQuery) -> Vec<LogLine> {
+    let stem = format!("{}-{}-", query.app, query.env);
+    let mut left: HashMap<InstanceId, usize> = HashMap::new();
+    let mut kept: Vec<LogLine> = lines
+        .iter()
+        .rev()
+        .filter(|line| line.group.as_str().starts_with(&stem))
+        .filter(|line| query.group.as_ref().is_none_or(|group| line.group == *group))
+        .filter(|line| query.instance.is_none_or(|instance| line.instance == instance))
+        .filter(|line| {
+            let left = left.entry(line.instance).or_insert(query.tail);
+            *left > 0 && {
+                *left -= 1;
+                true
+            }
+        })
+        .cloned()
+        .collect();
+    kept.reverse();
+    kept
+}

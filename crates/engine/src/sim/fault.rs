@@ -1,0 +1,134 @@
+//! What can be made to go wrong, and when it does.
+
+use crate::EngineError;
+use std::collections::{HashMap, VecDeque};
+
+/// One kind of call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "they are the methods of Engine and Traffic")]
+pub enum Operation {
+    Capacity,
+    EnsureImage,
+    EnsureGroup,
+    ResizeGroup,
+    Observe,
+    ReplaceInstance,
+    RemoveGroup,
+    Logs,
+    ApplyTraffic,
+    ObserveTraffic,
+}
+
+/// How one call goes wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// It fails and has no effect.
+    Refuse(EngineError),
+    /// It has its effect, and the caller is told that it failed.
+    LoseReply(EngineError),
+    /// It neither acts nor answers until [`SimEngine::release`](crate::sim::SimEngine::release).
+    Hang,
+}
+
+/// How the instances of an image behave.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Behaviour {
+    /// They start and pass their check.
+    #[default]
+    Healthy,
+    /// They start and never pass their check.
+    NeverHealthy {
+        /// What the check answers.
+        last_check: String,
+    },
+    /// They exit right after their start.
+    Crash {
+        /// Their exit code.
+        code: i32,
+        /// The last line that they write.
+        says: String,
+    },
+}
+
+/// The faults that are still to come, and the calls that have been.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    pub(super) calls: Vec<Operation>,
+    waiting: HashMap<Operation, VecDeque<Fault>>,
+    random: Option<Random>,
+}
+
+/// A generator of 64-bit numbers. (Xorshift64*, Vigna 2016.)
+#[derive(Debug)]
+struct Random {
+    state: u64,
+    one_in: u64,
+}
+
+// === impl Operation ===
+
+impl Operation {
+    /// Whether the call leaves the world as it is.
+    #[must_use]
+    pub const fn only_reads(self) -> bool {
+        matches!(self, Self::Capacity | Self::Observe | Self::Logs | Self::ObserveTraffic)
+    }
+
+    /// The name of the method.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Capacity => "capacity",
+            Self::EnsureImage => "ensure_image",
+            Self::EnsureGroup => "ensure_group",
+            Self::ResizeGroup => "resize_group",
+            Self::Observe => "observe",
+            Self::ReplaceInstance => "replace_instance",
+            Self::RemoveGroup => "remove_group",
+            Self::Logs => "logs",
+            Self::ApplyTraffic => "apply",
+            Self::ObserveTraffic => "observe traffic",
+        }
+    }
+}
+
+// === impl Faults ===
+
+impl Faults {
+    pub(super) fn inject(&mut self, operation: Operation, fault: &Fault, times: usize) {
+        let waiting = self.waiting.entry(operation).or_default();
+        waiting.extend(std::iter::repeat_n(fault.clone(), times));
+    }
+
+    pub(super) fn at_random(&mut self, seed: u64, one_in: u64) {
+        // The generator stands still at zero.
+        self.random = Some(Random { state: seed.max(1), one_in: one_in.max(1) });
+    }
+
+    /// Counts the call and takes the fault that is meant for it.
+    pub(super) fn next(&mut self, operation: Operation) -> Option<Fault> {
+        self.calls.push(operation);
+        let injected = self.waiting.get_mut(&operation).and_then(VecDeque::pop_front);
+        injected.or_else(|| self.random.as_mut().and_then(Random::fault))
+    }
+}
+
+// === impl Random ===
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.state ^= self.state >> 12;
+        self.state ^= self.state << 25;
+        self.state ^= self.state >> 27;
+        self.state.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 8
+    }
+
+    fn fault(&mut self) -> Option<Fault> {
+        if !self.next().is_multiple_of(self.one_in) {
+            return None;
+        }
+        let error = EngineError::retry("reach the provider: it is throttled");
+        let kinds = [Fault::Refuse, Fault::LoseReply];
+        Some(kinds[usize::from(self.next().is_multiple_of(2))](error))
+    }
+}

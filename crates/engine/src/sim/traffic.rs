@@ -1,0 +1,80 @@
+//! The simulated engine as a [`Traffic`].
+
+use super::world::World;
+use super::{Operation, SimEngine};
+use crate::{
+    Call, EngineError, GroupTraffic, Traffic, TrafficObservation, TrafficState, TrafficVersion,
+};
+use kiln_names::{AppName, EnvName};
+
+#[async_trait::async_trait]
+impl Traffic for SimEngine {
+    async fn apply(
+        &self,
+        call: Call,
+        desired: &TrafficState,
+        expected: TrafficVersion,
+    ) -> Result<TrafficVersion, EngineError> {
+        self.call(Operation::ApplyTraffic, |world| world.apply(call, desired, expected)).await
+    }
+
+    async fn observe(
+        &self,
+        app: &AppName,
+        env: &EnvName,
+    ) -> Result<TrafficObservation, EngineError> {
+        self.call(Operation::ObserveTraffic, |world| Ok(world.observe_traffic(app, env))).await
+    }
+}
+
+// === impl World ===
+
+impl World {
+    fn apply(
+        &mut self,
+        call: Call,
+        desired: &TrafficState,
+        expected: TrafficVersion,
+    ) -> Result<TrafficVersion, EngineError> {
+        let TrafficState { app, env, clusters } = desired;
+        self.admit(call, app, env)?;
+        for share in clusters.iter().flat_map(|cluster| &cluster.shares) {
+            if self.groups.get(&share.group).is_none_or(|group| group.removing) {
+                let message = format!("give traffic to group {}: it is not there", share.group);
+                return Err(EngineError::not_found(message));
+            }
+        }
+        let in_force = self.in_force(app, env);
+        if in_force.1 == *desired {
+            return Ok(in_force.0);
+        }
+        if in_force.0 != expected {
+            let (found, expected) = (in_force.0.0, expected.0);
+            let message =
+                format!("change the traffic of {app} in {env}: version {found}, not {expected}");
+            return Err(EngineError::stale(message));
+        }
+        let version = TrafficVersion(expected.0 + 1);
+        self.traffic.insert((app.clone(), env.clone()), (version, desired.clone()));
+        Ok(version)
+    }
+
+    fn in_force(&self, app: &AppName, env: &EnvName) -> (TrafficVersion, TrafficState) {
+        let key = (app.clone(), env.clone());
+        self.traffic.get(&key).cloned().unwrap_or_else(|| {
+            let nothing = TrafficState { app: app.clone(), env: env.clone(), clusters: Vec::new() };
+            (TrafficVersion::default(), nothing)
+        })
+    }
+
+    fn observe_traffic(&self, app: &AppName, env: &EnvName) -> TrafficObservation {
+        let (version, state) = self.in_force(app, env);
+        let shares = state.clusters.iter().flat_map(|cluster| &cluster.shares);
+        let groups = shares.filter_map(|share| self.groups.get(&share.group)).map(|group| {
+            let healthy = u32::try_from(group.healthy()).unwrap_or(u32::MAX);
+            GroupTraffic { group: group.spec.id, healthy, in_flight: Some(0) }
+        });
+        let groups = groups.collect();
+        TrafficObservation { version, state, groups }
+    }
+}

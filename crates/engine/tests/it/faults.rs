@@ -1,0 +1,62 @@
+//! Faults and behaviours of the simulated engine.
+
+use crate::specs::{ask, spec};
+use kiln_engine::sim::{Behaviour, Fault, Operation, Pace, SimEngine};
+use kiln_engine::{Call, Engine, EngineError, InstanceState};
+
+const CALL: Call = Call { epoch: 1 };
+
+#[tokio::test]
+async fn a_refused_call_has_no_effect_and_a_lost_reply_has() {
+    let engine = SimEngine::new(Pace::Instant);
+    let fault = EngineError::retry("reach the provider");
+    engine.inject(Operation::EnsureGroup, &Fault::Refuse(fault.clone()), 1);
+    engine.inject(Operation::EnsureGroup, &Fault::LoseReply(fault), 1);
+    let spec = spec(&ask(1));
+    engine.ensure_group(CALL, &spec).await.unwrap_err();
+    assert_eq!(engine.groups(), []);
+    engine.ensure_group(CALL, &spec).await.unwrap_err();
+    assert_eq!(engine.groups(), [spec.id]);
+    engine.ensure_group(CALL, &spec).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_crash_loop_stops_after_three_exits_and_names_the_instance() {
+    let engine = SimEngine::new(Pace::Instant);
+    let spec = spec(&ask(1));
+    let crash = Behaviour::Crash { code: 7, says: "no such table: users".to_owned() };
+    engine.behave(spec.image, crash);
+    engine.ensure_group(CALL, &spec).await.unwrap();
+    engine.resize_group(CALL, spec.id, 1).await.unwrap();
+    let seen = engine.observe(None).await.unwrap();
+    let crash = seen.groups[0].crash_loop.clone().unwrap();
+    assert_eq!((crash.exits, crash.last.cause.as_str()), (3, "exited with code 7"));
+    let line = engine.lines().pop().unwrap();
+    assert_eq!((line.instance, line.text.as_str()), (crash.instance, "no such table: users"));
+}
+
+#[tokio::test]
+async fn an_instance_that_never_becomes_healthy_shows_its_check() {
+    let engine = SimEngine::new(Pace::Instant);
+    let spec = spec(&ask(1));
+    engine.behave(spec.image, Behaviour::NeverHealthy { last_check: "500".to_owned() });
+    engine.ensure_group(CALL, &spec).await.unwrap();
+    engine.resize_group(CALL, spec.id, 1).await.unwrap();
+    let seen = engine.observe(None).await.unwrap();
+    let instance = &seen.groups[0].instances[0];
+    assert_eq!(instance.state, InstanceState::Starting);
+    assert_eq!(instance.last_check.as_deref(), Some("500"));
+}
+
+#[tokio::test]
+async fn a_killed_instance_is_replaced() {
+    let engine = SimEngine::new(Pace::Instant);
+    let spec = spec(&ask(1));
+    engine.ensure_group(CALL, &spec).await.unwrap();
+    engine.resize_group(CALL, spec.id, 2).await.unwrap();
+    let before = engine.observe(None).await.unwrap().groups[0].instances[0].id;
+    engine.kill(before);
+    let group = engine.observe(None).await.unwrap().groups.remove(0);
+    assert_eq!(group.healthy(), 2);
+    assert!(group.instances.iter().all(|instance| instance.id != before));
+}
