@@ -1,0 +1,124 @@
+//! Layers seen as one tree, without a mount: just enough of overlayfs to know what a path is.
+
+use crate::archive::Meta;
+use crate::error::{Context as _, Error, LayerError};
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+
+/// As many symbolic links as the kernel follows.
+const LINKS: usize = 40;
+
+/// Unpacked layers, the top one first.
+#[derive(Debug)]
+pub(super) struct Stack {
+    layers: Vec<PathBuf>,
+}
+
+/// What is at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Stood {
+    Nothing,
+    Directory(Meta),
+    Symlink(Vec<u8>),
+    Other,
+}
+
+/// What one layer says of a path.
+enum Said {
+    /// Look further down.
+    Nothing,
+    /// It is this, whatever is below.
+    Is(Stood),
+}
+
+impl Stack {
+    pub(super) fn new(layers: Vec<PathBuf>) -> Self {
+        Self { layers }
+    }
+
+    pub(super) fn is_directory(&self, path: &[u8]) -> Result<bool, Error> {
+        Ok(matches!(self.at(path)?, Stood::Directory(_)))
+    }
+
+    /// What is at `path`, which passes through no symbolic link.
+    pub(super) fn at(&self, path: &[u8]) -> Result<Stood, Error> {
+        for layer in &self.layers {
+            let said = in_layer(layer, path).on("look into", layer)?;
+            if let Said::Is(stood) = said {
+                return Ok(stood);
+            }
+        }
+        Ok(Stood::Nothing)
+    }
+
+    /// The names that lead to the directory `path`, with every symbolic link of the layers followed
+    /// and `..` in their texts stopping at the root. Names that are not there are kept as they are.
+    pub(super) fn follow(&self, path: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+        let mut real: Vec<Vec<u8>> = Vec::new();
+        let mut ahead = reversed_names(path);
+        let mut links = 0;
+        while let Some(name) = ahead.pop() {
+            if name == b".." {
+                real.pop();
+                continue;
+            }
+            real.push(name);
+            let Stood::Symlink(target) = self.at(&real.join(&b'/'))? else { continue };
+            links += 1;
+            if links > LINKS {
+                let reason = "passes through too many symbolic links";
+                return Err(LayerError::refused(path, reason).into());
+            }
+            real.pop();
+            if target.starts_with(b"/") {
+                real.clear();
+            }
+            ahead.extend(reversed_names(&target));
+        }
+        Ok(real)
+    }
+}
+
+/// The parts of a path, the last one first, as a stack to take them from.
+fn reversed_names(path: &[u8]) -> Vec<Vec<u8>> {
+    let names = path.split(|byte| *byte == b'/').rev();
+    names.filter(|name| !matches!(*name, b"" | b".")).map(<[u8]>::to_vec).collect()
+}
+
+/// Looks at `path` name by name: a name on the way that is no directory hides all below it.
+fn in_layer(layer: &Path, path: &[u8]) -> io::Result<Said> {
+    let mut at = layer.to_owned();
+    let mut opaque = false;
+    let mut names = path.split(|byte| *byte == b'/').peekable();
+    while let Some(name) = names.next() {
+        at.push(OsStr::from_bytes(name));
+        let found = match at.symlink_metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(if opaque { Said::Is(Stood::Nothing) } else { Said::Nothing });
+            }
+            other => other?,
+        };
+        if found.is_dir() {
+            opaque |= xattr::get(&at, "trusted.overlay.opaque")?.as_deref() == Some(b"y");
+            if names.peek().is_none() {
+                return Ok(Said::Is(Stood::Directory(meta(&found))));
+            }
+        } else if names.peek().is_some() || found.file_type().is_char_device() {
+            return Ok(Said::Is(Stood::Nothing));
+        } else if found.is_symlink() {
+            let target = std::fs::read_link(&at)?.into_os_string().into_vec();
+            return Ok(Said::Is(Stood::Symlink(target)));
+        } else {
+            return Ok(Said::Is(Stood::Other));
+        }
+    }
+    Ok(Said::Nothing)
+}
+
+fn meta(found: &std::fs::Metadata) -> Meta {
+    let mode = found.mode() & 0o7777;
+    Meta { mode, uid: found.uid(), gid: found.gid(), ..Meta::default() }
+}

@@ -1,0 +1,145 @@
+//! Images: a configuration and layers, named by the digest of their manifest.
+
+use super::{Layer, Store};
+use crate::config::ImageConfig;
+use crate::document::{CONFIGURATION, Configuration, Descriptor, LAYER, MANIFEST, Manifest};
+use crate::error::Error;
+use kiln_names::Digest;
+use std::path::PathBuf;
+
+/// An image of the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// Its name: the digest of its manifest.
+    pub digest: Digest,
+    /// How to start it.
+    pub config: ImageConfig,
+    /// Its layers, the lowest first.
+    pub layers: Vec<Layer>,
+}
+
+/// What the beginning of a digest stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resolved {
+    /// No image.
+    None,
+    /// Exactly this one.
+    One(Digest),
+    /// Any of these, sorted.
+    Ambiguous(Vec<Digest>),
+}
+
+impl Store {
+    /// Records an image of these layers, the lowest first, and names it. The same settings and layers
+    /// are the same image.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] for a layer that is not in the store; [`Error::Io`].
+    pub fn put_image(&self, config: ImageConfig, layers: &[Digest]) -> Result<Digest, Error> {
+        let layer = |diff_id: &Digest| {
+            let size = self.blob_size("layer", diff_id)?;
+            Ok(Descriptor { media_type: LAYER.into(), digest: *diff_id, size })
+        };
+        let manifest = Manifest {
+            schema_version: 2,
+            media_type: MANIFEST.into(),
+            config: self.put_json(CONFIGURATION, &Configuration::new(config, layers))?,
+            layers: layers.iter().map(layer).collect::<Result<_, Error>>()?,
+        };
+        let image = self.put_json(MANIFEST, &manifest)?;
+        let digest = image.digest;
+        self.change_index(|index| {
+            let new = !index.manifests.contains(&image);
+            if new {
+                index.manifests.push(image);
+            }
+            new
+        })?;
+        Ok(digest)
+    }
+
+    /// The image of that digest.
+    ///
+    /// # Errors
+    /// [`Error::Missing`]; [`Error::Mismatch`] for damaged documents; [`Error::Unsupported`] for an
+    /// image whose layers are not plain archives.
+    pub fn image(&self, digest: &Digest) -> Result<Image, Error> {
+        let manifest = self.manifest(digest)?;
+        let configuration: Configuration = self.json("configuration", &manifest.config.digest)?;
+        let layer = |layer: &Descriptor| Layer { diff_id: layer.digest, bytes: layer.size };
+        let layers: Vec<Layer> = manifest.layers.iter().map(layer).collect();
+        let plain = manifest.layers.iter().all(|layer| layer.media_type == LAYER);
+        if !plain || !layers.iter().map(|layer| &layer.diff_id).eq(&configuration.rootfs.diff_ids) {
+            let reason = "has layers that are not kept as plain archives";
+            return Err(Error::Unsupported { digest: *digest, reason });
+        }
+        Ok(Image { digest: *digest, config: configuration.into_config(), layers })
+    }
+
+    /// The unpacked layers of an image, the top one first: what overlayfs calls its lower directories.
+    ///
+    /// # Errors
+    /// As [`Store::image`] and [`Store::layer_dir`].
+    pub fn lower_dirs(&self, digest: &Digest) -> Result<Vec<PathBuf>, Error> {
+        let layers = self.image(digest)?.layers;
+        layers.iter().rev().map(|layer| self.layer_dir(&layer.diff_id)).collect()
+    }
+
+    /// All images, sorted by digest.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Malformed`].
+    pub fn images(&self) -> Result<Vec<Digest>, Error> {
+        Ok(self.read_index()?.manifests.into_iter().map(|image| image.digest).collect())
+    }
+
+    /// Finds the image whose digest begins with these hexadecimal digits, after `sha256:` or alone.
+    ///
+    /// # Errors
+    /// As [`Store::images`].
+    pub fn resolve_prefix(&self, prefix: &str) -> Result<Resolved, Error> {
+        let prefix = prefix.strip_prefix("sha256:").unwrap_or(prefix);
+        let mut found = self.images()?;
+        found.retain(|digest| !prefix.is_empty() && digest.hex().starts_with(prefix));
+        Ok(match *found.as_slice() {
+            [] => Resolved::None,
+            [one] => Resolved::One(one),
+            _ => Resolved::Ambiguous(found),
+        })
+    }
+
+    /// Forgets an image; says whether it was there. What it was made of goes with [`Store::gc`].
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Malformed`].
+    pub fn remove(&self, digest: &Digest) -> Result<bool, Error> {
+        let mut removed = false;
+        self.change_index(|index| {
+            let before = index.manifests.len();
+            index.manifests.retain(|image| image.digest != *digest);
+            removed = index.manifests.len() < before;
+            removed
+        })?;
+        Ok(removed)
+    }
+
+    pub(super) fn manifest(&self, digest: &Digest) -> Result<Manifest, Error> {
+        self.json("image", digest)
+    }
+
+    fn json<T: serde::de::DeserializeOwned>(
+        &self,
+        what: &'static str,
+        digest: &Digest,
+    ) -> Result<T, Error> {
+        let bytes = self.document(what, digest)?;
+        let malformed = |source| Error::Malformed { what: format!("{what} {digest}"), source };
+        serde_json::from_slice(&bytes).map_err(malformed)
+    }
+
+    fn put_json(&self, kind: &str, document: &impl serde::Serialize) -> Result<Descriptor, Error> {
+        let json = serde_json::to_vec(document).expect("documents are plain data");
+        let digest = self.put_document(&json)?;
+        Ok(Descriptor { media_type: kind.into(), digest, size: json.len() as u64 })
+    }
+}
