@@ -6,6 +6,8 @@
 
 mod stack;
 
+pub use stack::Stack;
+
 use crate::archive::Meta;
 use crate::error::{Context as _, Error, LayerError};
 use crate::hash::Hashing;
@@ -14,7 +16,7 @@ use crate::tree::{self, Beneath, WHITEOUT, clean_path};
 use crate::{Clamp, PUBLISHED_TIME};
 use kiln_names::Digest;
 use rustix::fs::{Gid, Mode, Uid};
-use stack::{Stack, Stood};
+use stack::Stood;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
@@ -68,11 +70,10 @@ impl Store {
     /// replaced by one; [`Error::Mismatch`] for a damaged blob, which is removed so that it can be
     /// sent again; [`Error::Missing`]; [`Error::Io`].
     pub fn copy_layer(&self, entries: &[CopyEntry], below: &[Digest]) -> Result<Layer, Error> {
-        let lower = below.iter().rev().map(|diff_id| self.layer_dir(diff_id));
         let staging = self.staging()?;
         let root = staging.root();
         let tree = Beneath::new(tree::open_dir(&root).on("open", &root)?);
-        let below = Stack::new(lower.collect::<Result<_, Error>>()?);
+        let below = self.stack(below)?;
         let mut copier =
             Copier { store: self, tree, below, made: BTreeMap::new(), followed: BTreeMap::new() };
         for entry in entries {
@@ -80,6 +81,17 @@ impl Store {
         }
         copier.finish()?;
         self.commit_layer(staging, Clamp::keep())
+    }
+}
+
+impl Store {
+    /// The tree that layers, the lowest first, are together.
+    ///
+    /// # Errors
+    /// As [`Store::layer_dir`].
+    pub fn stack(&self, layers: &[Digest]) -> Result<Stack, Error> {
+        let dirs = layers.iter().rev().map(|diff_id| self.layer_dir(diff_id));
+        Ok(Stack::new(dirs.collect::<Result<_, Error>>()?))
     }
 }
 

@@ -41,7 +41,7 @@ mod tree;
 
 pub use clamp::{Clamp, PUBLISHED_TIME};
 pub use config::ImageConfig;
-pub use copy::{CopyEntry, CopyKind, CopySource};
+pub use copy::{CopyEntry, CopyKind, CopySource, Stack};
 pub use error::{Error, LayerError};
 pub use limits::Limits;
 pub use store::{Collected, Image, Layer, Resolved, Staging, Store};

@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 /// As many symbolic links as the kernel follows.
 const LINKS: usize = 40;
 
-/// Unpacked layers, the top one first.
+/// Unpacked layers seen as the one tree that they are in an image, without a mount.
 #[derive(Debug)]
-pub(super) struct Stack {
+pub struct Stack {
+    /// The top one first.
     layers: Vec<PathBuf>,
 }
 
@@ -37,6 +38,24 @@ enum Said {
 impl Stack {
     pub(super) fn new(layers: Vec<PathBuf>) -> Self {
         Self { layers }
+    }
+
+    /// Where on this machine the file or directory is that `path` leads to in the image, symbolic
+    /// links followed within it; `None` when there is nothing. Of a directory that several layers
+    /// have it is the topmost one's part.
+    ///
+    /// # Errors
+    /// [`Error::Layer`] for links in a circle; [`Error::Io`].
+    pub fn find(&self, path: &str) -> Result<Option<PathBuf>, Error> {
+        let real = self.follow(path.as_bytes())?.join(&b'/');
+        for layer in &self.layers {
+            match in_layer(layer, &real).on("look into", layer)? {
+                Said::Nothing => {}
+                Said::Is(Stood::Nothing) => return Ok(None),
+                Said::Is(_) => return Ok(Some(layer.join(OsStr::from_bytes(&real)))),
+            }
+        }
+        Ok(None)
     }
 
     pub(super) fn is_directory(&self, path: &[u8]) -> Result<bool, Error> {

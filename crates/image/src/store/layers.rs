@@ -60,11 +60,21 @@ impl Store {
     /// [`Error::Layer`] for an archive that is damaged, larger than `limits`, or reaches out of its
     /// root; [`Error::Io`].
     pub fn import_rootfs(&self, tar: impl Read, limits: &Limits) -> Result<Layer, Error> {
+        let staging = self.unpack_rootfs(tar, limits)?;
+        self.commit_layer(staging, Clamp::keep())
+    }
+
+    /// As [`Store::import_rootfs`], but for the last step: what is to be changed in the tree can be
+    /// changed before it is committed.
+    ///
+    /// # Errors
+    /// As [`Store::import_rootfs`].
+    pub fn unpack_rootfs(&self, tar: impl Read, limits: &Limits) -> Result<Staging, Error> {
         let staging = self.staging()?;
         let root = staging.root();
         let root = tree::open_dir(&root).on("open", &root)?;
         tree::unpack(tar, root, Style::RootFs, *limits)?;
-        self.commit_layer(staging, Clamp::keep())
+        Ok(staging)
     }
 
     /// Whether the layer is in the store.
