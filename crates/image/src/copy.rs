@@ -4,19 +4,15 @@
 //! `ETag` and `Last-Modified` from time and length, and a constant time would leave browsers with the
 //! old file whenever the new one is as long.
 
-mod stack;
-
-pub use stack::Stack;
-
 use crate::archive::Meta;
 use crate::error::{Context as _, Error, LayerError};
 use crate::hash::Hashing;
+use crate::stack::{Stack, Stood};
 use crate::store::{Layer, Store};
 use crate::tree::{self, Beneath, WHITEOUT, clean_path};
 use crate::{Clamp, PUBLISHED_TIME};
 use kiln_names::Digest;
 use rustix::fs::{Gid, Mode, Uid};
-use stack::Stood;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
@@ -81,17 +77,6 @@ impl Store {
         }
         copier.finish()?;
         self.commit_layer(staging, Clamp::keep())
-    }
-}
-
-impl Store {
-    /// The tree that layers, the lowest first, are together.
-    ///
-    /// # Errors
-    /// As [`Store::layer_dir`].
-    pub fn stack(&self, layers: &[Digest]) -> Result<Stack, Error> {
-        let dirs = layers.iter().rev().map(|diff_id| self.layer_dir(diff_id));
-        Ok(Stack::new(dirs.collect::<Result<_, Error>>()?))
     }
 }
 

@@ -36,12 +36,14 @@ mod document;
 mod error;
 mod hash;
 mod limits;
+mod stack;
 mod store;
 mod tree;
 
 pub use clamp::{Clamp, PUBLISHED_TIME};
 pub use config::ImageConfig;
-pub use copy::{CopyEntry, CopyKind, CopySource, Stack};
+pub use copy::{CopyEntry, CopyKind, CopySource};
 pub use error::{Error, LayerError};
 pub use limits::Limits;
+pub use stack::Stack;
 pub use store::{Collected, Image, Layer, Resolved, Staging, Store};

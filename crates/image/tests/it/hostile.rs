@@ -48,8 +48,9 @@ fn import(store: &Store, entries: &[Entry<'_>]) -> Result<PathBuf, String> {
 fn paths_that_lead_out_are_refused_and_nothing_outside_changes() {
     let (dir, store) = store();
     let canary = dir.path().join("canary");
-    fs::create_dir(&canary).unwrap();
+    fs::create_dir_all(canary.join("sub")).unwrap();
     fs::write(canary.join("file"), "untouched").unwrap();
+    fs::write(canary.join("sub/file"), "untouched").unwrap();
     let before = picture(&canary);
     let outside = canary.to_str().unwrap();
     let outside_file = canary.join("file");
@@ -62,6 +63,10 @@ fn paths_that_lead_out_are_refused_and_nothing_outside_changes() {
         &[(SYMLINK, "out", outside, ""), (DIR, "out/dir", "", "")],
         &[(SYMLINK, "out", outside, ""), (SYMLINK, "out/link", "x", "")],
         &[(SYMLINK, "out", outside, ""), (LINK, "in", "out/file", "")],
+        // The link is not the last name on the way: only the resolution itself can refuse it.
+        &[(SYMLINK, "out", outside, ""), (FILE, "out/sub/new", "", "x")],
+        &[(SYMLINK, "out", outside, ""), (DIR, "out/sub/dir", "", "")],
+        &[(SYMLINK, "out", outside, ""), (LINK, "in", "out/sub/file", "")],
         &[(SYMLINK, "a", "..", ""), (FILE, "a/a/escaped", "", "x")],
         &[(DIR, "d", "", ""), (SYMLINK, "d/out", outside, ""), (FILE, "d/out/new", "", "x")],
         &[(LINK, "in", outside_file, "")],

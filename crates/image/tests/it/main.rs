@@ -9,4 +9,5 @@ mod hostile;
 mod images;
 mod layers;
 mod overlay;
+mod stack;
 mod support;

@@ -2,6 +2,8 @@
 
 use crate::archive::Meta;
 use crate::error::{Context as _, Error, LayerError};
+use crate::store::Store;
+use kiln_names::Digest;
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
@@ -20,7 +22,7 @@ pub struct Stack {
 
 /// What is at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Stood {
+pub(crate) enum Stood {
     Nothing,
     Directory(Meta),
     Symlink(Vec<u8>),
@@ -35,11 +37,18 @@ enum Said {
     Is(Stood),
 }
 
-impl Stack {
-    pub(super) fn new(layers: Vec<PathBuf>) -> Self {
-        Self { layers }
+impl Store {
+    /// The tree that layers, the lowest first, are together.
+    ///
+    /// # Errors
+    /// As [`Store::layer_dir`].
+    pub fn stack(&self, layers: &[Digest]) -> Result<Stack, Error> {
+        let layers = layers.iter().rev().map(|diff_id| self.layer_dir(diff_id));
+        Ok(Stack { layers: layers.collect::<Result<_, Error>>()? })
     }
+}
 
+impl Stack {
     /// Where on this machine the file or directory is that `path` leads to in the image, symbolic
     /// links followed within it; `None` when there is nothing. Of a directory that several layers
     /// have it is the topmost one's part.
@@ -58,12 +67,12 @@ impl Stack {
         Ok(None)
     }
 
-    pub(super) fn is_directory(&self, path: &[u8]) -> Result<bool, Error> {
+    pub(crate) fn is_directory(&self, path: &[u8]) -> Result<bool, Error> {
         Ok(matches!(self.at(path)?, Stood::Directory(_)))
     }
 
     /// What is at `path`, which passes through no symbolic link.
-    pub(super) fn at(&self, path: &[u8]) -> Result<Stood, Error> {
+    pub(crate) fn at(&self, path: &[u8]) -> Result<Stood, Error> {
         for layer in &self.layers {
             let said = in_layer(layer, path).on("look into", layer)?;
             if let Said::Is(stood) = said {
@@ -75,7 +84,7 @@ impl Stack {
 
     /// The names that lead to the directory `path`, with every symbolic link of the layers followed
     /// and `..` in their texts stopping at the root. Names that are not there are kept as they are.
-    pub(super) fn follow(&self, path: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+    pub(crate) fn follow(&self, path: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
         let mut real: Vec<Vec<u8>> = Vec::new();
         let mut ahead = reversed_names(path);
         let mut links = 0;
