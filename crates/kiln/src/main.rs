@@ -1,2 +1,44 @@
-//! The kiln binary: settings, wiring, processes.
-fn main() {}
+//! The `kiln` program: control plane, router, instance shim and command line in one file.
+
+mod chain;
+mod clock;
+mod daemon;
+mod data;
+mod down;
+mod ports;
+mod role;
+mod server;
+mod shutdown;
+mod up;
+
+use clap::Parser;
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // The shim must be the process's first and only thread; it takes no options.
+    let mut args = std::env::args_os().skip(1);
+    if args.next().as_deref() == Some(OsStr::new("shim")) {
+        let dir = args.next().unwrap_or_default();
+        return kiln_container::shim::main(Path::new(&dir));
+    }
+    match std::env::args_os().nth(1).as_deref().and_then(OsStr::to_str) {
+        Some("server") => daemon::run(&daemon::Server::parse_from(daemon_args())),
+        Some("router") => daemon::run(&daemon::Router::parse_from(daemon_args())),
+        _ => command_line(),
+    }
+}
+
+/// `kiln server --data …`: the program's name and the role are one word to the parser.
+fn daemon_args() -> impl Iterator<Item = std::ffi::OsString> {
+    std::env::args_os().skip(1)
+}
+
+fn command_line() -> ExitCode {
+    match kiln_cli::parse() {
+        kiln_cli::Parsed::Up(options) => up::run(options),
+        kiln_cli::Parsed::Down(options) => down::run(options),
+        kiln_cli::Parsed::Client(command) => kiln_cli::execute(command),
+    }
+}

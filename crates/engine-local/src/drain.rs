@@ -1,0 +1,75 @@
+//! Taking one instance down: out of the table, requests in flight to their end, then the signal.
+
+use crate::inner::Inner;
+use crate::model::Phase;
+use kiln_container::ProcessIdent;
+use kiln_names::InstanceId;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Drains and stops an instance; its life's own task sees it end.
+pub(crate) async fn drain(inner: Arc<Inner>, id: InstanceId, stopped_for: Option<String>) {
+    let Some(timeout) = mark(&inner, id, stopped_for) else { return };
+    let without = inner.link.touch();
+    inner.changed();
+    inner.link.in_force(without).await;
+    let drained = in_flight_gone(&inner, id, without);
+    if tokio::time::timeout(timeout, drained).await.is_err() {
+        tracing::warn!(instance = %id, "requests were still in flight at the drain deadline");
+    }
+    stop(&inner, id).await;
+}
+
+/// Marks it as draining, once; answers how long its requests may take.
+fn mark(inner: &Inner, id: InstanceId, stopped_for: Option<String>) -> Option<Duration> {
+    let mut model = inner.model();
+    let (spec, instance) = model.live(id)?;
+    if instance.phase == Phase::Draining {
+        return None;
+    }
+    instance.phase = Phase::Draining;
+    instance.healthy_since = None;
+    instance.stopped_for = stopped_for;
+    Some(spec.params.drain_timeout.get())
+}
+
+/// Waits until the router, carrying a table without the instance, has no request for it any more.
+async fn in_flight_gone(inner: &Inner, id: InstanceId, without: u64) {
+    let mut changes = inner.subscribe();
+    let number = inner.link.number(without);
+    loop {
+        changes.borrow_and_update();
+        {
+            let model = inner.model();
+            let in_flight = model.router.instances.get(&id).is_some_and(|said| said.in_flight > 0);
+            if model.router.number >= number && !in_flight {
+                return;
+            }
+        }
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Sends the stop signal through the shim, which kills what is left after the stop timeout.
+async fn stop(inner: &Inner, id: InstanceId) {
+    let Some(shim) = shim_of(inner, id).await else { return };
+    if let Err(error) = kiln_container::signal_stop(&shim, &inner.machine.boot) {
+        tracing::warn!(instance = %id, %error, "failed to ask a shim to stop");
+    }
+}
+
+/// Its shim; waits while it is being launched. None once it has ended.
+async fn shim_of(inner: &Inner, id: InstanceId) -> Option<ProcessIdent> {
+    let mut changes = inner.subscribe();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        changes.borrow_and_update();
+        if let Some(shim) = inner.model().live(id)?.1.shim.clone() {
+            return Some(shim);
+        }
+        tokio::time::timeout_at(deadline, changes.changed()).await.ok()?.ok()?;
+    }
+}

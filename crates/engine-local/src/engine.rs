@@ -1,0 +1,203 @@
+//! The [`Engine`] trait, for this machine.
+
+use crate::model::{Group, Instance, Model};
+use crate::{LocalEngine, keeper, logs};
+use kiln_engine::{
+    Call, Capabilities, Capacity, Engine, EngineError, GroupSpec, LogQuery, LogStream, Observation,
+    ObservedGroup, ObservedInstance,
+};
+use kiln_names::{AppName, ByteSize, Digest, EnvName, GroupId, InstanceId};
+use kiln_store::{StoreError, Write, local};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+#[async_trait::async_trait]
+impl Engine for LocalEngine {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { atomic_switch: true, weights: true, host_network: true }
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.inner.subscribe()
+    }
+
+    async fn capacity(&self) -> Result<Capacity, EngineError> {
+        let (cpu_millis, memory) = self.inner.machine.size();
+        let (cpu_promised, memory_promised) = promised(&self.inner.model());
+        Ok(Capacity {
+            cpu_millis: cpu_millis.saturating_sub(cpu_promised),
+            memory: ByteSize(memory.0.saturating_sub(memory_promised)),
+        })
+    }
+
+    async fn ensure_image(&self, image: &Digest) -> Result<String, EngineError> {
+        let (images, digest) = (self.inner.images.clone(), *image);
+        let unpacked = tokio::task::spawn_blocking(move || images.lower_dirs(&digest)).await;
+        let unpacked = unpacked.map_err(|error| EngineError::retry(error.to_string()))?;
+        unpacked.map_err(|error| EngineError::permanent(crate::exits::chain(&error)))?;
+        Ok(image.to_string())
+    }
+
+    async fn ensure_group(&self, call: Call, spec: &GroupSpec) -> Result<(), EngineError> {
+        let mut db = self.begin(call, &spec.app, &spec.env).await?;
+        if self.inner.model().groups.contains_key(&spec.id) {
+            return Ok(());
+        }
+        local::add_group(&mut db, &group_row(spec)).await.map_err(store)?;
+        db.commit().await.map_err(store)?;
+        let group = Group::new(Arc::new(spec.clone()), 0, false);
+        self.inner.model().groups.insert(spec.id, group);
+        tokio::spawn(keeper::keep(self.inner.clone(), spec.id));
+        Ok(())
+    }
+
+    async fn resize_group(&self, call: Call, group: GroupId, size: u32) -> Result<(), EngineError> {
+        let spec = self.spec_of(group)?;
+        let mut db = self.begin(call, &spec.app, &spec.env).await?;
+        match self.inner.model().groups.get(&group) {
+            Some(known) if known.removing => {
+                return Err(EngineError::permanent(format!(
+                    "group {} is being removed",
+                    spec.name
+                )));
+            }
+            Some(known) if known.size == size => return Ok(()),
+            Some(_) => {}
+            None => return Err(unknown_group(group)),
+        }
+        local::resize_group(&mut db, group, size).await.map_err(store)?;
+        db.commit().await.map_err(store)?;
+        self.update(group, |known| known.size = size);
+        Ok(())
+    }
+
+    async fn observe(
+        &self,
+        scope: Option<(&AppName, &EnvName)>,
+    ) -> Result<Observation, EngineError> {
+        let model = self.inner.model();
+        let asked = |group: &&Group| {
+            scope.is_none_or(|(app, env)| group.spec.app == *app && group.spec.env == *env)
+        };
+        let groups = model.groups.values().filter(asked).map(|g| self.observed(&model, g));
+        Ok(Observation { groups: groups.collect(), age: Duration::ZERO })
+    }
+
+    async fn replace_instance(&self, call: Call, instance: InstanceId) -> Result<(), EngineError> {
+        let spec = self.inner.model().live(instance).map(|(spec, _)| spec.clone());
+        let spec = spec.ok_or_else(|| {
+            EngineError::not_found(format!("there is no instance {instance} that runs"))
+        })?;
+        self.begin(call, &spec.app, &spec.env).await?.commit().await.map_err(store)?;
+        keeper::replace(&self.inner, instance);
+        Ok(())
+    }
+
+    async fn remove_group(&self, call: Call, group: GroupId) -> Result<(), EngineError> {
+        // Not there any more is what was asked for.
+        let Ok(spec) = self.spec_of(group) else { return Ok(()) };
+        let mut db = self.begin(call, &spec.app, &spec.env).await?;
+        local::mark_group_removing(&mut db, group).await.map_err(store)?;
+        db.commit().await.map_err(store)?;
+        self.update(group, |known| {
+            known.size = 0;
+            known.removing = true;
+        });
+        Ok(())
+    }
+
+    async fn logs(&self, query: LogQuery) -> Result<LogStream, EngineError> {
+        logs::read(self.inner.clone(), query).await
+    }
+}
+
+impl LocalEngine {
+    /// Begins a change in the name of a caller, unless a newer one has been here.
+    pub(crate) async fn begin(
+        &self,
+        call: Call,
+        app: &AppName,
+        env: &EnvName,
+    ) -> Result<Write, EngineError> {
+        let mut db = self.inner.db.write().await.map_err(store)?;
+        let newest = local::note_epoch(&mut db, app, env, call.epoch).await.map_err(store)?;
+        if newest > call.epoch {
+            return Err(EngineError::stale(format!(
+                "a newer deployment of {app} in {env} is in charge (epoch {newest}, not {})",
+                call.epoch
+            )));
+        }
+        Ok(db)
+    }
+
+    fn spec_of(&self, group: GroupId) -> Result<Arc<GroupSpec>, EngineError> {
+        let model = self.inner.model();
+        model.groups.get(&group).map(|g| g.spec.clone()).ok_or_else(|| unknown_group(group))
+    }
+
+    fn update(&self, group: GroupId, change: impl FnOnce(&mut Group)) {
+        if let Some(group) = self.inner.model().groups.get_mut(&group) {
+            change(group);
+        }
+        self.inner.changed();
+    }
+
+    fn observed(&self, model: &Model, group: &Group) -> ObservedGroup {
+        ObservedGroup {
+            id: group.spec.id,
+            desired: group.size,
+            removing: group.removing,
+            instances: group.instances.iter().map(|i| self.seen(model, group, i)).collect(),
+            crash_loop: group.crash_loop(),
+        }
+    }
+
+    fn seen(&self, model: &Model, group: &Group, instance: &Instance) -> ObservedInstance {
+        let said = model.router.instances.get(&instance.id);
+        let exit = match &instance.phase {
+            crate::model::Phase::Exited(exit) => Some(exit.clone()),
+            _ => None,
+        };
+        ObservedInstance {
+            id: instance.id,
+            slot: instance.slot,
+            state: model.state(group, instance, Instant::now()),
+            address: group.spec.run.port.map(|_| instance.address),
+            last_check: said.map(|s| s.last_check.clone()).filter(|text| !text.is_empty()),
+            usage: instance.usage,
+            exit,
+            started_ms: Some(instance.created_ms),
+        }
+    }
+}
+
+/// What all groups together may use, whether they do or not.
+fn promised(model: &Model) -> (u64, u64) {
+    let limits = model.groups.values().map(|group| {
+        let size = u64::from(group.size);
+        (size * u64::from(group.spec.params.cpu.0), size * group.spec.params.memory.0)
+    });
+    limits.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+}
+
+fn group_row(spec: &GroupSpec) -> local::GroupRow {
+    local::GroupRow {
+        id: spec.id,
+        app: spec.app.clone(),
+        env: spec.env.clone(),
+        spec: serde_json::to_string(spec).expect("a spec is plain data"),
+        size: 0,
+        removing: false,
+    }
+}
+
+fn unknown_group(group: GroupId) -> EngineError {
+    EngineError::not_found(format!("there is no group {group}"))
+}
+
+/// The database may be busy or the disk full for a while.
+#[expect(clippy::needless_pass_by_value, reason = "taken by map_err")]
+pub(crate) fn store(error: StoreError) -> EngineError {
+    EngineError::retry(crate::exits::chain(&error))
+}

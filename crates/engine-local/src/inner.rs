@@ -1,0 +1,58 @@
+//! What all parts of the engine share.
+
+use crate::link::Link;
+use crate::machine::Machine;
+use crate::model::Model;
+use kiln_store::Database;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::{Semaphore, watch};
+
+/// How many shims are started at once: more would only wait for the same processors and the
+/// kernel's one lock on network interfaces.
+const LAUNCHES_AT_ONCE: usize = 8;
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) db: Database,
+    pub(crate) images: kiln_image::Store,
+    pub(crate) machine: Machine,
+    pub(crate) link: Link,
+    pub(crate) launches: Semaphore,
+    model: Mutex<Model>,
+    changes: watch::Sender<u64>,
+}
+
+impl Inner {
+    pub(crate) fn new(
+        db: Database,
+        images: kiln_image::Store,
+        machine: Machine,
+        link: Link,
+        model: Model,
+    ) -> Self {
+        Self {
+            db,
+            images,
+            machine,
+            link,
+            launches: Semaphore::new(LAUNCHES_AT_ONCE),
+            model: Mutex::new(model),
+            changes: watch::Sender::new(0),
+        }
+    }
+
+    /// The model. Held for moments only, never across an await.
+    pub(crate) fn model(&self) -> MutexGuard<'_, Model> {
+        // Every change to the model is a single step, so a panic elsewhere leaves it whole.
+        self.model.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says that an observation may differ from the one before.
+    pub(crate) fn changed(&self) {
+        self.changes.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+}

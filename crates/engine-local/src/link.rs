@@ -1,0 +1,110 @@
+//! The link to the router: sends it the newest table, and hears how instances do.
+
+use crate::inner::Inner;
+use crate::routing;
+use kiln_router::{ApplyError, Control, Table};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// How long to wait before a router that did not answer is tried again.
+const RETRY: Duration = Duration::from_millis(50);
+/// How long one question for news may stay open.
+const LONG_POLL: Duration = Duration::from_secs(10);
+
+/// Numbers the tables of one server's life, and knows which of them the router acknowledged.
+#[derive(Debug)]
+pub(crate) struct Link {
+    control: Control,
+    epoch: u64,
+    wanted: watch::Sender<u64>,
+    acknowledged: watch::Sender<u64>,
+}
+
+impl Link {
+    pub(crate) fn new(control: Control, epoch: u64) -> Self {
+        Self { control, epoch, wanted: watch::Sender::new(0), acknowledged: watch::Sender::new(0) }
+    }
+
+    /// Asks for a new table; answers the lowest version that holds what is known now.
+    pub(crate) fn touch(&self) -> u64 {
+        let mut version = 0;
+        self.wanted.send_modify(|wanted| {
+            *wanted += 1;
+            version = *wanted;
+        });
+        version
+    }
+
+    /// Waits until the router carries at least this version.
+    pub(crate) async fn in_force(&self, version: u64) {
+        let mut acknowledged = self.acknowledged.subscribe();
+        // The sender lives in `self`, so the wait cannot fail.
+        drop(acknowledged.wait_for(|in_force| *in_force >= version).await);
+    }
+
+    /// The number of a table, as the router orders them.
+    pub(crate) fn number(&self, version: u64) -> (u64, u64) {
+        (self.epoch, version)
+    }
+}
+
+/// Sends a table whenever a newer one is wanted; what came together goes together.
+pub(crate) async fn send_tables(inner: Arc<Inner>) {
+    let link = &inner.link;
+    let mut wanted = link.wanted.subscribe();
+    while wanted.wait_for(|version| *version > *link.acknowledged.borrow()).await.is_ok() {
+        let version = *wanted.borrow_and_update();
+        let table = Table { epoch: link.epoch, version, clusters: clusters(&inner) };
+        match link.control.apply(&table).await {
+            Ok(()) => {
+                link.acknowledged.send_replace(version);
+            }
+            Err(error) => {
+                report(&error);
+                tokio::time::sleep(RETRY).await;
+            }
+        }
+    }
+}
+
+fn clusters(inner: &Inner) -> Vec<kiln_router::Cluster> {
+    let model = inner.model();
+    routing::clusters(&model, model.traffic.values().map(|row| &row.state))
+}
+
+/// A router that is away comes back by itself; any other refusal is a defect worth a line.
+fn report(error: &ApplyError) {
+    match error {
+        ApplyError::Unreachable { .. } => tracing::debug!(%error, "the router is away"),
+        _ => tracing::error!(%error, "the router refused a table"),
+    }
+}
+
+/// Hears from the router for as long as the server lives.
+pub(crate) async fn hear(inner: Arc<Inner>) {
+    let mut after = None;
+    loop {
+        match inner.link.control.status(after, LONG_POLL).await {
+            Ok(status) => {
+                after = Some(status.seq);
+                let number = (status.epoch, status.version);
+                inner.model().hear(number, status.instances, Instant::now());
+                inner.changed();
+                resend_if_lost(&inner.link, number);
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the router is away");
+                after = None;
+                tokio::time::sleep(RETRY).await;
+            }
+        }
+    }
+}
+
+/// A router that started without its last table says a lower number than it once acknowledged.
+fn resend_if_lost(link: &Link, said: (u64, u64)) {
+    if said < link.number(*link.acknowledged.borrow()) {
+        link.touch();
+    }
+}

@@ -1,0 +1,119 @@
+//! This machine: paths, control groups, addresses, time and randomness.
+
+use crate::addresses::Addresses;
+use kiln_container::{Boot, Cgroups, ExitRecord, Network};
+use kiln_engine::Usage;
+use kiln_names::{ByteSize, GroupId, InstallId, InstanceId};
+use std::io;
+use std::path::PathBuf;
+
+/// What the engine needs of its surroundings.
+#[derive(Debug)]
+pub struct MachineSettings {
+    /// Whose instances these are.
+    pub install: InstallId,
+    /// The program that is run as `PROGRAM shim DIR`.
+    pub program: PathBuf,
+    /// Where each instance has its directory.
+    pub instances: PathBuf,
+    /// Where the kernel says which boot this is.
+    pub boot_id: PathBuf,
+    /// The install's networks.
+    pub network: Network,
+    /// The time, in milliseconds since 1970.
+    pub now_ms: fn() -> u64,
+    /// Six random bytes.
+    pub random: fn() -> [u8; 6],
+}
+
+#[derive(Debug)]
+pub(crate) struct Machine {
+    pub(crate) install: InstallId,
+    pub(crate) program: PathBuf,
+    pub(crate) instances: PathBuf,
+    pub(crate) boot: Boot,
+    pub(crate) cgroups: Cgroups,
+    pub(crate) addresses: Addresses,
+    now_ms: fn() -> u64,
+    random: fn() -> [u8; 6],
+}
+
+impl Machine {
+    pub(crate) fn new(settings: MachineSettings) -> io::Result<Self> {
+        let cgroups = Cgroups::detect(settings.install)?;
+        cgroups.create_roots()?;
+        std::fs::create_dir_all(&settings.instances)?;
+        Ok(Self {
+            install: settings.install,
+            program: settings.program,
+            instances: settings.instances,
+            boot: Boot::read(&settings.boot_id)?,
+            cgroups,
+            addresses: Addresses::new(settings.network),
+            now_ms: settings.now_ms,
+            random: settings.random,
+        })
+    }
+
+    pub(crate) fn now_ms(&self) -> u64 {
+        (self.now_ms)()
+    }
+
+    pub(crate) fn new_instance_id(&self) -> InstanceId {
+        InstanceId::from_random((self.random)())
+    }
+
+    pub(crate) fn instance_dir(&self, id: InstanceId) -> PathBuf {
+        self.instances.join(id.to_string())
+    }
+
+    /// How the instance ended; when its shim was lost, what it left is killed first.
+    pub(crate) fn exit_record(&self, id: InstanceId) -> Result<ExitRecord, String> {
+        let dir = self.instance_dir(id);
+        let chain = |error: &dyn std::error::Error| crate::exits::chain(error);
+        if let Some(record) = kiln_container::exit_record(&dir).map_err(|e| chain(&e))? {
+            return Ok(record);
+        }
+        kiln_container::cleanup(&dir, &self.cgroups).map_err(|e| chain(&e))?;
+        let record = kiln_container::exit_record(&dir).map_err(|e| chain(&e))?;
+        record.ok_or_else(|| "it left no record of how it ended".to_owned())
+    }
+
+    /// Removes what is left of an instance that ended.
+    pub(crate) fn clean(&self, id: InstanceId) -> io::Result<()> {
+        self.cgroups.kill(&id)?;
+        self.cgroups.remove(&id)?;
+        match std::fs::remove_dir_all(self.instance_dir(id)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn usage(&self, id: InstanceId) -> Option<Usage> {
+        let usage = self.cgroups.usage(&id);
+        let (memory, peak) = (usage.memory_bytes?, usage.memory_peak_bytes?);
+        Some(Usage { memory: ByteSize(memory), memory_peak: ByteSize(peak.max(memory)) })
+    }
+
+    /// Thousandths of processors, and memory.
+    #[expect(clippy::unused_self, reason = "the machine's size is a fact about the machine")]
+    pub(crate) fn size(&self) -> (u64, ByteSize) {
+        let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        (cpus as u64 * 1000, ByteSize(memory_total().unwrap_or(0)))
+    }
+}
+
+/// `MemTotal` of `/proc/meminfo`, in bytes.
+fn memory_total() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kib: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
+}
+
+/// A group's short name for its instances' host names.
+pub(crate) fn hostname(group: &kiln_names::GroupName, group_id: GroupId, slot: u32) -> String {
+    // A host name has at most 63 characters; the group's name may be longer than its id.
+    let named = format!("{group}-{slot}");
+    if named.len() <= 63 { named } else { format!("g-{group_id}-{slot}") }
+}

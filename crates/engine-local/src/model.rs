@@ -1,0 +1,314 @@
+//! What the engine knows of its groups and instances, in memory; the database holds what must last.
+
+use kiln_container::ProcessIdent;
+use kiln_engine::{CrashLoop, Exit, GroupSpec, InstanceState, TrafficState, TrafficVersion, Usage};
+use kiln_names::{AppName, EnvName, GroupId, InstanceId};
+use kiln_router::{Health, InstanceStatus};
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A process without a port counts as started once it has run this long: enough for a command that
+/// fails at once to be seen failing, little enough not to be felt in a deployment.
+pub(crate) const PORTLESS_START: Duration = Duration::from_millis(100);
+/// So many exits in a row before the first passing check are a crash loop.
+pub(crate) const CRASH_LOOP_EXITS: u32 = 3;
+/// An instance that was healthy for so long ends a row of failures.
+pub(crate) const PROVEN: Duration = Duration::from_secs(10);
+/// The pause after the second exit in a row; it doubles with each further one.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// The longest pause between two starts.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// All groups, by id.
+#[derive(Debug, Default)]
+pub(crate) struct Model {
+    pub(crate) groups: BTreeMap<GroupId, Group>,
+    pub(crate) traffic: BTreeMap<(AppName, EnvName), AskedTraffic>,
+    /// What the router last said of each instance it knows.
+    pub(crate) router: RouterView,
+}
+
+/// The traffic that was asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct AskedTraffic {
+    pub(crate) version: TrafficVersion,
+    pub(crate) state: TrafficState,
+}
+
+/// What the router last said.
+#[derive(Debug, Default)]
+pub(crate) struct RouterView {
+    /// The table it had in force: epoch and version.
+    pub(crate) number: (u64, u64),
+    pub(crate) instances: HashMap<InstanceId, InstanceStatus>,
+}
+
+/// One group: what is wanted, and what there is.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) spec: Arc<GroupSpec>,
+    pub(crate) size: u32,
+    pub(crate) removing: bool,
+    pub(crate) instances: Vec<Instance>,
+    pub(crate) failures: Failures,
+}
+
+/// One instance that runs, ran, or is about to.
+#[derive(Debug)]
+pub(crate) struct Instance {
+    pub(crate) id: InstanceId,
+    pub(crate) slot: u32,
+    pub(crate) address: SocketAddr,
+    pub(crate) created_ms: u64,
+    pub(crate) phase: Phase,
+    /// Its shim, once there is one.
+    pub(crate) shim: Option<ProcessIdent>,
+    /// Since when its check passes, without a break.
+    pub(crate) healthy_since: Option<Instant>,
+    /// Whether its check ever passed.
+    pub(crate) passed: bool,
+    /// Whether an identical one is to take its place.
+    pub(crate) replacing: bool,
+    /// Why the keeper stopped it, where that is not for a smaller size.
+    pub(crate) stopped_for: Option<String>,
+    /// What it used when last looked at.
+    pub(crate) usage: Option<Usage>,
+}
+
+/// Where an instance is in its life, as the keeper drives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Recorded, its shim not started yet.
+    Launching,
+    /// Its main process runs, since then.
+    Running(Instant),
+    /// Out of the table, or on its way out of it.
+    Draining,
+    /// It ended so.
+    Exited(Exit),
+}
+
+/// The recent exits that nobody asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Failures {
+    /// In a row, since an instance last proved itself.
+    in_a_row: u32,
+    /// In a row, before any instance passed a check.
+    unproven: u32,
+    last: Option<(InstanceId, Exit)>,
+    /// No start before this.
+    not_before: Option<Instant>,
+}
+
+impl Model {
+    /// The state of an instance as people see it.
+    pub(crate) fn state(&self, group: &Group, instance: &Instance, now: Instant) -> InstanceState {
+        state(group, instance, self.router.instances.get(&instance.id), now)
+    }
+
+    /// Takes what the router says and notes which instances pass their check since when.
+    pub(crate) fn hear(&mut self, number: (u64, u64), said: Vec<InstanceStatus>, now: Instant) {
+        let instances = said.into_iter().map(|status| (status.id, status)).collect();
+        self.router = RouterView { number, instances };
+        self.note_health(now);
+    }
+
+    /// Notes which instances pass, and ends rows of failures that they disprove.
+    pub(crate) fn note_health(&mut self, now: Instant) {
+        for group in self.groups.values_mut() {
+            let checked = group.spec.run.port.is_some();
+            for instance in &mut group.instances {
+                let said = self.router.instances.get(&instance.id);
+                let healthy = is_healthy(checked, instance, said, now);
+                instance.healthy_since = healthy.then(|| instance.healthy_since.unwrap_or(now));
+                // Unhealthy, unlike failed, is said only of one that passed before: perhaps under
+                // the server before this one.
+                let passed = healthy || said.is_some_and(|s| s.health == Health::Unhealthy);
+                if passed && !instance.passed {
+                    instance.passed = true;
+                    group.failures.unproven = 0;
+                }
+            }
+        }
+    }
+
+    /// The instances whose main process runs.
+    pub(crate) fn running(&self) -> Vec<InstanceId> {
+        let instances = self.groups.values().flat_map(|group| &group.instances);
+        instances.filter(|i| matches!(i.phase, Phase::Running(_))).map(|i| i.id).collect()
+    }
+
+    /// Finds an instance that has not ended.
+    pub(crate) fn live(&mut self, id: InstanceId) -> Option<(&Arc<GroupSpec>, &mut Instance)> {
+        self.groups.values_mut().find_map(|group| {
+            let instance = group.instances.iter_mut().find(|i| i.id == id)?;
+            (!instance.phase.ended()).then_some((&group.spec, instance))
+        })
+    }
+}
+
+impl Group {
+    /// A group without instances.
+    pub(crate) fn new(spec: Arc<GroupSpec>, size: u32, removing: bool) -> Self {
+        Self { spec, size, removing, instances: Vec::new(), failures: Failures::default() }
+    }
+
+    /// Whether instances keep exiting before any has passed a check.
+    pub(crate) fn crash_loop(&self) -> Option<CrashLoop> {
+        self.failures.crash_loop()
+    }
+
+    /// Adds an instance about to start; what ended in its slot makes room.
+    pub(crate) fn add(&mut self, instance: Instance) {
+        self.instances.retain(|old| old.slot != instance.slot || !old.phase.ended());
+        self.instances.push(instance);
+        self.instances.sort_by_key(|i| (i.slot, i.created_ms));
+    }
+
+    /// Notes that an instance ended; an exit that nobody asked for counts as a failure.
+    pub(crate) fn ended(&mut self, id: InstanceId, exit: Exit, now: Instant) {
+        let Some(instance) = self.instances.iter_mut().find(|i| i.id == id) else { return };
+        let asked = instance.phase == Phase::Draining && instance.stopped_for.is_none();
+        let proven = instance.healthy_since.is_some_and(|since| now - since >= PROVEN);
+        let passed = instance.passed;
+        instance.phase = Phase::Exited(exit.clone());
+        instance.healthy_since = None;
+        if asked {
+            self.instances.retain(|i| i.id != id);
+        } else {
+            self.failures.add(id, exit, passed, proven, now);
+        }
+    }
+}
+
+impl Instance {
+    /// One that is about to start.
+    pub(crate) fn new(id: InstanceId, slot: u32, address: SocketAddr, created_ms: u64) -> Self {
+        Self {
+            id,
+            slot,
+            address,
+            created_ms,
+            phase: Phase::Launching,
+            shim: None,
+            healthy_since: None,
+            passed: false,
+            replacing: false,
+            stopped_for: None,
+            usage: None,
+        }
+    }
+}
+
+impl Phase {
+    pub(crate) fn ended(&self) -> bool {
+        matches!(self, Self::Exited(_))
+    }
+}
+
+impl Failures {
+    fn add(&mut self, id: InstanceId, exit: Exit, passed: bool, proven: bool, now: Instant) {
+        self.in_a_row = if proven { 1 } else { self.in_a_row + 1 };
+        self.unproven = if passed { 0 } else { self.unproven + 1 };
+        self.not_before = Some(now + pause_after(self.in_a_row));
+        self.last = Some((id, exit));
+    }
+
+    /// When the next start is allowed, if not now.
+    pub(crate) fn pause(&self, now: Instant) -> Option<Duration> {
+        self.not_before?.checked_duration_since(now).filter(|pause| !pause.is_zero())
+    }
+
+    fn crash_loop(&self) -> Option<CrashLoop> {
+        let (instance, last) = self.last.clone().filter(|_| self.unproven >= CRASH_LOOP_EXITS)?;
+        Some(CrashLoop { exits: self.unproven, last, instance })
+    }
+}
+
+/// Nothing after the first exit, then doubling.
+fn pause_after(exits: u32) -> Duration {
+    match exits {
+        0 | 1 => Duration::ZERO,
+        more => FIRST_PAUSE.saturating_mul(1 << (more - 2).min(16)).min(LONGEST_PAUSE),
+    }
+}
+
+fn is_healthy(
+    checked: bool,
+    instance: &Instance,
+    said: Option<&InstanceStatus>,
+    now: Instant,
+) -> bool {
+    match (&instance.phase, checked) {
+        (Phase::Running(since), false) => now - *since >= PORTLESS_START,
+        (Phase::Running(_), true) => said.is_some_and(|said| said.health.takes_traffic()),
+        _ => false,
+    }
+}
+
+fn state(
+    group: &Group,
+    instance: &Instance,
+    said: Option<&InstanceStatus>,
+    now: Instant,
+) -> InstanceState {
+    let checked = group.spec.run.port.is_some();
+    match &instance.phase {
+        Phase::Launching => InstanceState::Pending,
+        Phase::Draining => InstanceState::Draining,
+        Phase::Exited(_) => InstanceState::Exited,
+        Phase::Running(_) if is_healthy(checked, instance, said, now) => InstanceState::Healthy,
+        Phase::Running(_) => match said.map(|said| said.health) {
+            Some(Health::Unhealthy | Health::Failed) => InstanceState::Unhealthy,
+            _ => InstanceState::Starting,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exit() -> Exit {
+        Exit {
+            code: Some(1),
+            signal: None,
+            out_of_memory: false,
+            cause: "exited with code 1".into(),
+            at_ms: 0,
+        }
+    }
+
+    #[test]
+    fn pauses_between_starts_double_up_to_half_a_minute() {
+        let pauses: Vec<_> = [0, 1, 2, 3, 4, 10, 99].map(|n| pause_after(n).as_millis()).into();
+        assert_eq!(pauses, [0, 0, 100, 200, 400, 25_600, 30_000]);
+    }
+
+    #[test]
+    fn three_exits_before_the_first_pass_are_a_crash_loop() {
+        let id = InstanceId::from_random([1; 6]);
+        let mut failures = Failures::default();
+        for exits in 1..=3 {
+            assert_eq!(failures.crash_loop(), None, "after {} exits", exits - 1);
+            failures.add(id, exit(), false, false, Instant::now());
+        }
+        assert_eq!(failures.crash_loop().map(|c| c.exits), Some(3));
+    }
+
+    #[test]
+    fn exits_of_instances_that_had_passed_are_no_crash_loop_but_slow_down() {
+        let id = InstanceId::from_random([1; 6]);
+        let now = Instant::now();
+        let mut failures = Failures::default();
+        for _ in 0..4 {
+            failures.add(id, exit(), true, false, now);
+        }
+        assert_eq!(failures.crash_loop(), None);
+        assert_eq!(failures.pause(now), Some(Duration::from_millis(400)));
+        failures.add(id, exit(), true, true, now);
+        assert_eq!(failures.pause(now), None);
+    }
+}

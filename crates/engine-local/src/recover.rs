@@ -1,0 +1,129 @@
+//! Taking over from the server before: what ran goes on running, what ended is recorded, what was
+//! lost comes back from its frozen spec.
+
+use crate::inner::Inner;
+use crate::life::{self, Birth};
+use crate::model::{AskedTraffic, Group, Instance, Model};
+use crate::{LocalError, exits, keeper};
+use kiln_container::{Adopted, ProcessIdent};
+use kiln_engine::{GroupSpec, TrafficState, TrafficVersion};
+use kiln_names::InstanceId;
+use kiln_store::{Database, local};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// The groups and the traffic as they should be.
+pub(crate) async fn model(db: &Database) -> Result<Model, LocalError> {
+    let mut db = db.read().await?;
+    let mut model = Model::default();
+    for row in local::groups(&mut db).await? {
+        let spec: GroupSpec = serde_json::from_str(&row.spec)
+            .map_err(|source| LocalError::Spec { group: row.id, source })?;
+        model.groups.insert(row.id, Group::new(Arc::new(spec), row.size, row.removing));
+    }
+    for row in local::traffic(&mut db).await? {
+        let state: TrafficState = serde_json::from_str(&row.state)
+            .map_err(|source| LocalError::Traffic { app: row.app.clone(), source })?;
+        let asked = AskedTraffic { version: TrafficVersion(row.version), state };
+        model.traffic.insert((row.app, row.env), asked);
+    }
+    Ok(model)
+}
+
+/// What became of an instance that an earlier server started.
+enum Found {
+    Runs(ProcessIdent),
+    Ended,
+}
+
+/// Adopts what runs and begins to keep all groups.
+pub(crate) async fn take_over(inner: &Arc<Inner>) -> Result<(), LocalError> {
+    let rows = local::live_instances(&mut *inner.db.read().await?).await?;
+    sweep(inner, &rows.iter().map(|row| row.id).collect());
+    for row in rows {
+        let Some(address) = row.address else { continue };
+        inner.machine.addresses.retake(&row.env, address);
+        let Some(birth) = readmit(inner, &row, address) else {
+            // Its group was forgotten: nothing of it can run.
+            lay_to_rest(inner, row.id).await;
+            continue;
+        };
+        resume(inner, birth).await;
+    }
+    let groups: Vec<_> = inner.model().groups.keys().copied().collect();
+    for group in groups {
+        tokio::spawn(keeper::keep(inner.clone(), group));
+    }
+    Ok(())
+}
+
+fn readmit(
+    inner: &Inner,
+    row: &local::InstanceRow,
+    address: std::net::SocketAddr,
+) -> Option<Birth> {
+    let mut model = inner.model();
+    let group = model.groups.get_mut(&row.group)?;
+    group.add(Instance::new(row.id, row.slot, address, row.created_ms));
+    Some(Birth { spec: group.spec.clone(), id: row.id, slot: row.slot, address })
+}
+
+async fn resume(inner: &Arc<Inner>, birth: Birth) {
+    match find(inner, birth.id).await {
+        Found::Runs(shim) => {
+            life::runs(inner, &birth, shim.clone());
+            tokio::spawn(life::follow(inner.clone(), birth, shim));
+        }
+        Found::Ended => {
+            let inner = inner.clone();
+            tokio::spawn(async move {
+                let exit = exits::read(&inner, &birth).await;
+                life::ended(&inner, &birth, exit).await;
+            });
+        }
+    }
+}
+
+async fn find(inner: &Arc<Inner>, id: InstanceId) -> Found {
+    let inner = inner.clone();
+    let adopt = move || {
+        let dir = inner.machine.instance_dir(id);
+        match kiln_container::Instance::adopt(&dir, &inner.machine.boot) {
+            Ok(Adopted::Running(instance)) => Found::Runs(instance.shim),
+            Ok(_) => Found::Ended,
+            Err(error) => {
+                tracing::warn!(instance = %id, %error, "failed to adopt an instance");
+                Found::Ended
+            }
+        }
+    };
+    tokio::task::spawn_blocking(adopt).await.unwrap_or(Found::Ended)
+}
+
+async fn lay_to_rest(inner: &Arc<Inner>, id: InstanceId) {
+    let inner = inner.clone();
+    let rest = move || {
+        if let Err(error) = inner.machine.exit_record(id) {
+            tracing::warn!(instance = %id, %error, "failed to end a forgotten instance");
+        }
+        inner.machine.clean(id)
+    };
+    if let Ok(Err(error)) = tokio::task::spawn_blocking(rest).await {
+        tracing::error!(instance = %id, %error, "failed to clean up a forgotten instance");
+    }
+}
+
+/// Removes what no row of the database answers for: a crash between two steps of a launch or of a
+/// cleaning leaves such things.
+fn sweep(inner: &Inner, known: &HashSet<InstanceId>) {
+    let machine = &inner.machine;
+    let entries = std::fs::read_dir(&machine.instances).into_iter().flatten().flatten();
+    let dirs = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let strays: HashSet<InstanceId> =
+        dirs.chain(machine.cgroups.list()).filter(|id| !known.contains(id)).collect();
+    for id in strays {
+        if let Err(error) = machine.clean(id) {
+            tracing::warn!(instance = %id, %error, "failed to remove a stray instance");
+        }
+    }
+}
