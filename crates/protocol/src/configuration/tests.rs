@@ -272,6 +272,10 @@ fn every_value_has_its_bounds() {
             "line 1, column 18: healthCheck.unhealthyThreshold: a whole number from 1 to 1000 is wanted"
         ],
     );
+}
+
+#[test]
+fn what_stands_beside_the_checks_has_its_bounds_too() {
     bad_params(
         r#"{"drainTimeout": "2h"}"#,
         &expect!["line 1, column 2: drainTimeout: 2h is not within 0s and 1h"],
@@ -367,6 +371,12 @@ fn properties_that_could_not_reach_the_instance_are_refused() {
         r#"{"a": "\u0000"}"#,
         &expect!["application-properties.json: line 1, column 2: a: it has a NUL character"],
     );
+}
+
+#[test]
+fn keys_and_amounts_of_properties_have_their_bounds() {
+    let bad =
+        |text: &str, expected: &Expect| refused(ConfigurationFile::Properties, text, expected);
     bad(
         r#"{"a b": 1}"#,
         &expect![

@@ -36,12 +36,12 @@ pub enum Fault {
     #[error("{0}")]
     Syntax(String),
     /// A key that means nothing here.
-    #[error("unknown key `{}`{}", shown(key), hint(nearest.as_deref(), known))]
+    #[error("unknown key `{}`{}", shown(key), hint(*nearest, known))]
     UnknownKey {
         /// The key as it stands.
         key: String,
         /// The key that was probably meant.
-        nearest: Option<String>,
+        nearest: Option<&'static str>,
         /// All keys that would mean something here.
         known: &'static [&'static str],
     },

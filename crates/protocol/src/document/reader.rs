@@ -186,7 +186,7 @@ impl<'d> Reader<'d> {
     }
 
     fn unknown(&self, entry: &Entry, known: &'static [&'static str]) -> Mistake {
-        let nearest = nearest(&entry.key, known.iter().copied()).map(str::to_owned);
+        let nearest = nearest(&entry.key, known.iter().copied());
         let fault = Fault::UnknownKey { key: entry.key.clone(), nearest, known };
         Mistake::new(self.text, entry.at, self.path.clone(), fault)
     }
