@@ -56,7 +56,8 @@ fn two_of<'a, T>(items: &'a [T], rng: &mut impl Rng) -> (&'a T, &'a T) {
     (&items[one], &items[(one + step) % items.len()])
 }
 
-/// Two random usable items in one pass without memory (reservoir sampling, Vitter's algorithm R).
+/// Two random usable items in random order, in one pass without memory (reservoir sampling,
+/// Vitter's algorithm R, which by itself keeps early items in early places).
 fn two_usable<'a, T>(
     items: &'a [T],
     usable: impl Fn(&T) -> bool,
@@ -69,7 +70,10 @@ fn two_usable<'a, T>(
             *slot = Some(item);
         }
     }
-    (kept[0], kept[1])
+    match kept {
+        [one, Some(two)] if rng.random() => (Some(two), one),
+        [one, two] => (one, two),
+    }
 }
 
 #[cfg(test)]

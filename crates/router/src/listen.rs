@@ -8,6 +8,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -21,7 +22,9 @@ use tokio::sync::{Semaphore, watch};
 /// How many connections may wait to be taken.
 const BACKLOG: u32 = 4096;
 /// The most client connections at a time. Each takes some 20 KiB while it is busy.
-const MOST_CONNECTIONS: usize = 16_384;
+const MOST_CONNECTIONS: u64 = 16_384;
+/// Descriptors for everything but traffic.
+const OTHER_FILES: u64 = 128;
 /// The largest head of a request, as much as nginx takes (4 buffers of 8 KiB); hyper allows 100
 /// headers in it.
 const HEAD_BYTES: usize = 32 * 1024;
@@ -60,7 +63,7 @@ impl Open {
 
 /// Takes connections until it is dropped.
 pub(crate) async fn accept(listener: &TcpListener, plane: &Arc<Plane>, open: &Open) {
-    let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let room = Arc::new(Semaphore::new(room()));
     let builder = builder();
     loop {
         let permit = Arc::clone(&room).acquire_owned().await.expect("it is never closed");
@@ -81,14 +84,26 @@ pub(crate) async fn accept(listener: &TcpListener, plane: &Arc<Plane>, open: &Op
     }
 }
 
+/// How many connections there is room for, each with one to an instance, after the process has
+/// raised its limit of open files as far as it may.
+fn room() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let files = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    };
+    let pairs = files.map_or(u64::MAX, |files| files.saturating_sub(OTHER_FILES) / 2);
+    usize::try_from(pairs.clamp(1, MOST_CONNECTIONS)).unwrap_or(usize::MAX)
+}
+
 fn builder() -> Builder {
     let mut builder = Builder::new();
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_header_size(HEAD_BYTES)
-        .max_buf_size(BUFFER_BYTES)
-        .auto_date_header(false);
+        .max_buf_size(BUFFER_BYTES);
     builder
 }
 

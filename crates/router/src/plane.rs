@@ -183,6 +183,13 @@ impl Plane {
     }
 }
 
+impl Drop for Plane {
+    /// Ends the checks, each of which is a task of its own.
+    fn drop(&mut self) {
+        self.routing.load().instances.iter().for_each(|instance| instance.drain());
+    }
+}
+
 fn index<'a>(instances: impl Iterator<Item = &'a Arc<Instance>>) -> HashMap<Key, Arc<Instance>> {
     instances.map(|known| ((known.id, known.address), Arc::clone(known))).collect()
 }

@@ -69,7 +69,7 @@ pub async fn run(
     settings: Settings,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RouterError> {
-    let (stored, last) = Stored::open(&settings.state_dir)?;
+    let (stored, hold, last) = Stored::open(&settings.state_dir)?;
     let address = settings.listen;
     let failed = |source| RouterError::Listen { address, source };
     let listener = listen(address, settings.listener).map_err(failed)?;
@@ -88,5 +88,6 @@ pub async fn run(
     if tokio::time::timeout(settings.drain_timeout, open.close()).await.is_err() {
         tracing::warn!("requests in flight were cut at the deadline");
     }
+    drop(hold);
     Ok(())
 }

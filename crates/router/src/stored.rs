@@ -4,6 +4,7 @@
 //! <state_dir>/lock         held by the router that runs
 //!             table.json   the table that was acknowledged last
 //!             table.new    the one being written; without meaning when left behind
+//!             table.bad    what could not be read as a table, set aside for people
 //! ```
 
 use crate::table::Table;
@@ -13,12 +14,15 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// The directory of one router, held for as long as this lives.
+/// The directory of one router.
 #[derive(Debug)]
 pub(crate) struct Stored {
     dir: PathBuf,
-    _lock: File,
 }
+
+/// Keeps other routers off the directory for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Hold(#[expect(dead_code, reason = "closing it ends the hold")] File);
 
 /// Why the last table cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -29,33 +33,37 @@ pub enum StoredError {
     /// The directory or a file in it cannot be used.
     #[error("the router's directory {0} cannot be used")]
     Io(PathBuf, #[source] io::Error),
-    /// The file does not hold a table.
-    #[error("{0} does not hold a table")]
-    Damaged(PathBuf, #[source] serde_json::Error),
 }
 
 impl Stored {
     /// Takes the directory, making it if need be, and reads the last table; none at the first start.
-    pub(crate) fn open(dir: &Path) -> Result<(Self, Option<Table>), StoredError> {
+    pub(crate) fn open(dir: &Path) -> Result<(Self, Hold, Option<Table>), StoredError> {
         let failed = |error| StoredError::Io(dir.to_owned(), error);
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
         let lock = owned_file(&dir.join("lock")).map_err(failed)?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive)
             .map_err(|_| StoredError::Held(dir.to_owned()))?;
-        let stored = Self { dir: dir.to_owned(), _lock: lock };
+        let stored = Self { dir: dir.to_owned() };
         let table = stored.read()?;
-        Ok((stored, table))
+        Ok((stored, Hold(lock), table))
     }
 
+    /// A file that holds no table is set aside: a router without one can be given the next, a router
+    /// that does not start cannot.
     fn read(&self) -> Result<Option<Table>, StoredError> {
         let path = self.dir.join("table.json");
-        match std::fs::read(&path) {
-            Ok(bytes) => {
-                let table = serde_json::from_slice(&bytes);
-                table.map(Some).map_err(|error| StoredError::Damaged(path, error))
+        let failed = |error| StoredError::Io(path.clone(), error);
+        let bytes = match std::fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            read => read.map_err(failed)?,
+        };
+        match serde_json::from_slice(&bytes) {
+            Ok(table) => Ok(Some(table)),
+            Err(error) => {
+                tracing::error!(path = %path.display(), %error, "last table not readable, set aside");
+                std::fs::rename(&path, self.dir.join("table.bad")).map_err(failed)?;
+                Ok(None)
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(StoredError::Io(path, error)),
         }
     }
 
@@ -73,4 +81,31 @@ impl Stored {
 
 fn owned_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_written_last_is_read_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("router");
+        let (stored, hold, none) = Stored::open(&path).unwrap();
+        assert_eq!(none, None);
+        for version in [1, 2] {
+            stored.write(&Table { epoch: 1, version, ..Table::default() }).unwrap();
+        }
+        assert!(matches!(Stored::open(&path), Err(StoredError::Held(_))));
+        drop(hold);
+        assert_eq!(Stored::open(&path).unwrap().2.unwrap().number(), (1, 2));
+    }
+
+    #[test]
+    fn what_is_not_a_table_is_set_aside() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("table.json"), "{").unwrap();
+        assert_eq!(Stored::open(dir.path()).unwrap().2, None);
+        assert_eq!(std::fs::read(dir.path().join("table.bad")).unwrap(), b"{");
+    }
 }

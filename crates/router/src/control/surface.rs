@@ -16,6 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{UnixListener, UnixStream};
+use tokio::task::JoinSet;
 
 /// The largest table in bytes: some 250 per instance, for more instances than a table may hold.
 const TABLE_BYTES: usize = 32 << 20;
@@ -40,11 +41,13 @@ pub(crate) fn bind(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Serves the surface until it is dropped.
+/// Serves the surface until it is dropped, connections included.
 pub(crate) async fn accept(listener: &UnixListener, plane: &Arc<Plane>) {
+    let mut connections = JoinSet::new();
     loop {
+        while connections.try_join_next().is_some() {}
         match listener.accept().await {
-            Ok((stream, _)) => drop(tokio::spawn(serve(stream, Arc::clone(plane)))),
+            Ok((stream, _)) => drop(connections.spawn(serve(stream, Arc::clone(plane)))),
             Err(error) => {
                 tracing::warn!(error = %error, "no control connection taken");
                 tokio::time::sleep(ACCEPT_PAUSE).await;

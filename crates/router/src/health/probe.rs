@@ -4,6 +4,7 @@ use crate::body::RequestBody;
 use crate::upstream::{Link, Streamed};
 use http::{HeaderValue, Request, StatusCode, header};
 use http_body_util::BodyExt;
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -31,7 +32,7 @@ pub(super) async fn ask(address: SocketAddr, path: &str, timeout: Duration) -> O
 }
 
 async fn answer(address: SocketAddr, path: &str) -> Result<(bool, String), String> {
-    let link = Link::open(address).await.map_err(|error| error.to_string())?;
+    let link = Link::open(address).await.map_err(|error| describe_io(&error))?;
     let (response, link) = link
         .send(request(address, path)?)
         .await
@@ -51,6 +52,17 @@ fn request(address: SocketAddr, path: &str) -> Result<Request<RequestBody>, Stri
         .header(header::USER_AGENT, "kiln-router")
         .header(header::CONNECTION, "close");
     request.body(RequestBody::Empty).map_err(|error| error.to_string())
+}
+
+/// The kind's own words where they say it all, without the number that the system adds.
+fn describe_io(error: &io::Error) -> String {
+    use io::ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable};
+    match error.kind() {
+        kind @ (ConnectionRefused | ConnectionReset | HostUnreachable | NetworkUnreachable) => {
+            kind.to_string()
+        }
+        _ => error.to_string(),
+    }
 }
 
 fn describe(status: StatusCode, body: &[u8]) -> String {

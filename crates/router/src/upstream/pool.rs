@@ -69,3 +69,41 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A stack is whole after every step, so a panic elsewhere leaves nothing half done.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    async fn link(listener: &TcpListener) -> Link {
+        Link::open(listener.local_addr().unwrap()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_request_that_cannot_be_sent_twice_gets_no_connection_idle_for_long() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (pool, now) = (Pool::default(), Instant::now());
+        pool.put(link(&listener).await, now);
+        let later = now + Duration::from_secs(2);
+        assert!(pool.take(later, Duration::from_secs(1)).is_none());
+        assert!(pool.take(later, Duration::MAX).is_some());
+        assert!(pool.take(later, Duration::MAX).is_none());
+    }
+
+    #[tokio::test]
+    async fn connections_are_closed_after_long_idleness_and_when_their_instance_leaves() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (pool, now) = (Pool::default(), Instant::now());
+        pool.put(link(&listener).await, now);
+        pool.sweep(now + LONGEST_IDLE);
+        pool.sweep(now + LONGEST_IDLE + Duration::from_millis(1));
+        assert!(pool.take(now, Duration::MAX).is_none());
+        pool.put(link(&listener).await, now);
+        pool.close();
+        pool.put(link(&listener).await, now);
+        assert!(pool.take(now, Duration::MAX).is_none());
+        pool.open();
+        pool.put(link(&listener).await, now);
+        assert!(pool.take(now, Duration::MAX).is_some());
+    }
+}

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU16, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 
 pub(crate) type Body = BoxBody<Bytes, Infallible>;
 
@@ -33,7 +33,7 @@ pub(crate) struct Backend {
     pub(crate) address: SocketAddr,
     pub(crate) seen: Arc<Mutex<Vec<Seen>>>,
     pub(crate) health: Arc<AtomicU16>,
-    task: AbortHandle,
+    task: JoinHandle<()>,
 }
 
 impl Backend {
@@ -100,7 +100,7 @@ impl Backend {
                 tokio::spawn(serve(stream, Arc::clone(&seen2), Arc::clone(&health2)));
             }
         });
-        Self { address, seen, health, task: task.abort_handle() }
+        Self { address, seen, health, task }
     }
 
     /// One that reads heads itself: checks pass, and every other connection is given to `then` with
@@ -127,6 +127,12 @@ impl Backend {
             }
         })
         .await
+    }
+
+    /// Ends it: when this returns nothing listens there any more.
+    pub(crate) async fn close(mut self) {
+        self.task.abort();
+        drop((&mut self.task).await);
     }
 
     /// What came so far, checks left out.
