@@ -21,8 +21,16 @@ pub(crate) const MAX_DEPTH: usize = 32;
 /// A document: its text and what was read from it.
 #[derive(Debug)]
 pub(crate) struct Document<'t> {
+    format: Format,
     text: &'t str,
     root: Node,
+}
+
+/// The two formats, as far as messages tell them apart.
+#[derive(Debug, Clone, Copy)]
+enum Format {
+    Toml,
+    Json,
 }
 
 /// A value and the byte at which it begins.
@@ -58,18 +66,18 @@ impl<'t> Document<'t> {
     /// Reads TOML.
     pub(crate) fn toml(text: &'t str) -> Result<Self, Mistake> {
         check_size(text)?;
-        Ok(Self { text, root: toml::read(text)? })
+        Ok(Self { format: Format::Toml, text, root: toml::read(text)? })
     }
 
     /// Reads JSON; a key that stands twice in one object is a mistake.
     pub(crate) fn json(text: &'t str) -> Result<Self, Mistake> {
         check_size(text)?;
-        Ok(Self { text, root: json::read(text)? })
+        Ok(Self { format: Format::Json, text, root: json::read(text)? })
     }
 
     /// A reader of the outermost value.
     pub(crate) fn root(&self) -> Reader<'_> {
-        Reader::new(self.text, &self.root)
+        Reader::new(self.format, self.text, &self.root)
     }
 }
 
@@ -79,16 +87,26 @@ fn check_size(text: &str) -> Result<(), Mistake> {
     fits.then_some(()).ok_or_else(|| Mistake::new(text, 0, String::new(), fault()))
 }
 
+impl Format {
+    /// What a table is called, with its article.
+    const fn table(self) -> &'static str {
+        match self {
+            Self::Toml => "a table",
+            Self::Json => "an object",
+        }
+    }
+}
+
 impl Value {
     /// The kind of value, with its article, for messages.
-    fn kind(&self) -> &'static str {
+    fn kind(&self, format: Format) -> &'static str {
         match self {
             Self::Null => "null",
             Self::Flag(_) => "a boolean",
             Self::Number(_) => "a number",
             Self::Text(_) => "a string",
             Self::List(_) => "an array",
-            Self::Table(_) => "a table",
+            Self::Table(_) => format.table(),
             Self::Other(kind) => kind,
         }
     }

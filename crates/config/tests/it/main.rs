@@ -1,5 +1,7 @@
 //! Repositories with the real git, each test in a directory of its own.
 
+#![expect(clippy::unwrap_used, reason = "in a test, to panic is to fail")]
+
 mod concurrency;
 mod history;
 mod revisions;

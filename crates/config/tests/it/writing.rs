@@ -84,7 +84,7 @@ async fn a_change_made_for_another_commit_conflicts_and_names_the_newest() {
 #[tokio::test]
 async fn a_mistake_that_came_by_push_is_found_with_its_line() {
     let bench = Bench::new().await;
-    push(&bench, "100644 blob", "{\n\"max\": 1}", "deployment-params.json");
+    push(&bench, "{\n\"max\": 1}", "deployment-params.json");
     let result = bench.repositories.check(&bench.app, &bench.env, &Revision::HEAD).await;
     let Err(CheckError::Invalid { commit, invalid }) = result else { panic!("{result:?}") };
     assert_eq!(commit.to_string(), bench.git(&["rev-parse", "main"]));
@@ -97,7 +97,7 @@ async fn a_mistake_that_came_by_push_is_found_with_its_line() {
 #[tokio::test]
 async fn a_commit_without_its_files_is_refused_and_can_be_mended_keeping_the_others() {
     let bench = Bench::new().await;
-    push(&bench, "100644 blob", "hello", "README");
+    push(&bench, "hello", "README");
     let read = bench.repositories.read(&bench.app, &bench.env, &Revision::HEAD).await;
     assert!(matches!(read, Err(ReadError::MissingFile { .. })), "{read:?}");
     for file in ConfigurationFile::ALL {
@@ -111,35 +111,29 @@ async fn a_commit_without_its_files_is_refused_and_can_be_mended_keeping_the_oth
 #[tokio::test]
 async fn a_file_too_long_to_be_valid_is_not_read() {
     let bench = Bench::new().await;
-    push(&bench, "100644 blob", &" ".repeat(300 << 10), "application-properties.json");
+    push(&bench, &" ".repeat(300 << 10), "application-properties.json");
     let read = bench.repositories.read(&bench.app, &bench.env, &Revision::HEAD).await;
     assert!(matches!(read, Err(ReadError::TooLong { .. })), "{read:?}");
 }
 
-/// Puts a commit on the main branch whose only file is `name`.
-fn push(bench: &Bench, kind: &str, content: &str, name: &str) {
-    let file = bench.directory().join("content");
-    std::fs::write(&file, content).unwrap();
-    let blob = bench.git(&["hash-object", "-w", file.to_str().unwrap()]);
-    std::fs::write(&file, "[]").unwrap();
-    let launch = bench.git(&["hash-object", "-w", file.to_str().unwrap()]);
-    std::fs::write(&file, "{}").unwrap();
-    let empty = bench.git(&["hash-object", "-w", file.to_str().unwrap()]);
-    std::fs::remove_file(&file).unwrap();
+/// Puts a commit on the main branch as a person's git would: `name` with `content`, and unless that is
+/// the README the three files beside it.
+fn push(bench: &Bench, content: &str, name: &str) {
     bench.git(&["read-tree", "--empty"]);
-    let mut add = |mode: &str, blob: &str, name: &str| {
-        let info = format!("{mode},{blob},{name}");
-        bench.git(&["update-index", "--add", "--cacheinfo", &info]);
-    };
     if name != "README" {
-        add("100644", &launch, "launch-data.json");
-        add("100644", &empty, "application-properties.json");
-        add("100644", &empty, "deployment-params.json");
+        ConfigurationFile::ALL.iter().for_each(|f| stage(bench, f.first_text(), f.as_str()));
     }
-    add(kind.split(' ').next().unwrap(), &blob, name);
+    stage(bench, content, name);
     let tree = bench.git(&["write-tree"]);
     let commit = bench.git(&["commit-tree", "-p", "main", "-m", "by push", &tree]);
     bench.git(&["update-ref", "refs/heads/main", &commit]);
+}
+
+fn stage(bench: &Bench, content: &str, name: &str) {
+    let file = bench.directory().join("content");
+    std::fs::write(&file, content).unwrap();
+    let blob = bench.git(&["hash-object", "-w", file.to_str().unwrap()]);
+    bench.git(&["update-index", "--add", "--cacheinfo", &format!("100644,{blob},{name}")]);
 }
 
 #[tokio::test]

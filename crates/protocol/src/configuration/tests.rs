@@ -186,7 +186,7 @@ fn what_is_not_json_is_said_with_its_place() {
         &expect!["line 1, column 18: unexpected end of hex escape"],
     );
     bad_params("{\"engine\": {\"a\": 1e999}}", &expect!["line 1, column 18: number out of range"]);
-    bad_params("[]", &expect!["line 1, column 1: an array stands where a table is wanted"]);
+    bad_params("[]", &expect!["line 1, column 1: an array stands where an object is wanted"]);
     bad_params(
         &format!("{{\"engine\":{}", "[".repeat(100_000)),
         &expect!["line 1, column 100010: EOF while parsing a list"],
@@ -294,7 +294,7 @@ fn what_stands_beside_the_checks_has_its_bounds_too() {
     );
     bad_params(
         r#"{"engine": []}"#,
-        &expect!["line 1, column 2: engine: an array stands where a table is wanted"],
+        &expect!["line 1, column 2: engine: an array stands where an object is wanted"],
     );
     bad_params(
         r#"{"routes": [{"host": "a"}, {"host": "A", "path": "/"}]}"#,
@@ -352,7 +352,7 @@ fn properties_that_could_not_reach_the_instance_are_refused() {
     bad(
         r#"{"a": {"b": 1}}"#,
         &expect![
-            "application-properties.json: line 1, column 2: a: a table stands where a string, a number or a boolean is wanted"
+            "application-properties.json: line 1, column 2: a: an object stands where a string, a number or a boolean is wanted"
         ],
     );
     bad(
@@ -398,7 +398,7 @@ fn keys_and_amounts_of_properties_have_their_bounds() {
     bad(
         r#"[]"#,
         &expect![
-            "application-properties.json: line 1, column 1: an array stands where a table is wanted"
+            "application-properties.json: line 1, column 1: an array stands where an object is wanted"
         ],
     );
     let many: Vec<_> = (0..=MAX_PROPERTIES).map(|n| format!("\"a{n}\":1")).collect();
@@ -429,7 +429,7 @@ fn launch_data_is_a_list_of_commands() {
     let bad = |text: &str, expected: &Expect| refused(ConfigurationFile::Launch, text, expected);
     bad(
         "{}",
-        &expect!["launch-data.json: line 1, column 1: a table stands where an array is wanted"],
+        &expect!["launch-data.json: line 1, column 1: an object stands where an array is wanted"],
     );
     bad("[\"a\",\n \"\"]", &expect!["launch-data.json: line 2, column 2: [1]: it is empty"]);
     bad(

@@ -1,7 +1,7 @@
 //! Walking through a document: each step says what it wants and the mistake says where it failed.
 
 use super::mistake::shown;
-use super::{Entry, Fault, Mistake, Node, Place, Value};
+use super::{Entry, Fault, Format, Mistake, Node, Place, Value};
 use crate::suggest::nearest;
 use kiln_names::{Invalid, Span};
 use std::ops::RangeInclusive;
@@ -10,6 +10,7 @@ use std::str::FromStr;
 /// Stands at one value.
 #[derive(Debug, Clone)]
 pub(crate) struct Reader<'d> {
+    format: Format,
     text: &'d str,
     path: String,
     at: usize,
@@ -24,8 +25,8 @@ pub(crate) struct Fields<'d> {
 }
 
 impl<'d> Reader<'d> {
-    pub(super) fn new(text: &'d str, root: &'d Node) -> Self {
-        Self { text, path: String::new(), at: root.at, node: root }
+    pub(super) fn new(format: Format, text: &'d str, root: &'d Node) -> Self {
+        Self { format, text, path: String::new(), at: root.at, node: root }
     }
 
     /// Where it stands.
@@ -45,7 +46,7 @@ impl<'d> Reader<'d> {
 
     /// A mistake: another kind of value is wanted here.
     pub(crate) fn wrong(&self, wanted: &'static str) -> Mistake {
-        self.mistake(Fault::WrongKind { wanted, found: self.node.value.kind() })
+        self.mistake(Fault::WrongKind { wanted, found: self.node.value.kind(self.format) })
     }
 
     /// A string.
@@ -129,7 +130,7 @@ impl<'d> Reader<'d> {
     pub(crate) fn object(&self) -> Result<serde_json::Map<String, serde_json::Value>, Mistake> {
         match self.node.value.to_json() {
             serde_json::Value::Object(map) => Ok(map),
-            _ => Err(self.wrong("a table")),
+            _ => Err(self.wrong(self.format.table())),
         }
     }
 
@@ -142,8 +143,9 @@ impl<'d> Reader<'d> {
         if items.len() > limit {
             return Err(self.mistake(Fault::TooMany { what, limit }));
         }
-        let (text, path) = (self.text, self.path.clone());
+        let (format, text, path) = (self.format, self.text, self.path.clone());
         Ok(items.iter().enumerate().map(move |(index, node)| Self {
+            format,
             text,
             path: format!("{path}[{index}]"),
             at: node.at,
@@ -168,7 +170,9 @@ impl<'d> Reader<'d> {
         what: &'static str,
         limit: usize,
     ) -> Result<impl Iterator<Item = (&'d str, Self)> + use<'d>, Mistake> {
-        let Value::Table(entries) = &self.node.value else { return Err(self.wrong("a table")) };
+        let Value::Table(entries) = &self.node.value else {
+            return Err(self.wrong(self.format.table()));
+        };
         if entries.len() > limit {
             return Err(self.mistake(Fault::TooMany { what, limit }));
         }
@@ -178,7 +182,9 @@ impl<'d> Reader<'d> {
 
     /// A table with no other keys than `known`.
     pub(crate) fn fields(&self, known: &'static [&'static str]) -> Result<Fields<'d>, Mistake> {
-        let Value::Table(entries) = &self.node.value else { return Err(self.wrong("a table")) };
+        let Value::Table(entries) = &self.node.value else {
+            return Err(self.wrong(self.format.table()));
+        };
         match entries.iter().find(|entry| !known.contains(&entry.key.as_str())) {
             Some(stranger) => Err(self.unknown(stranger, known)),
             None => Ok(Fields { reader: self.clone(), entries }),
@@ -195,7 +201,7 @@ impl<'d> Reader<'d> {
     fn member(&self, entry: &'d Entry) -> Self {
         let dot = if self.path.is_empty() { "" } else { "." };
         let path = format!("{}{dot}{}", self.path, shown(&entry.key));
-        Self { text: self.text, path, at: entry.at, node: &entry.node }
+        Self { format: self.format, text: self.text, path, at: entry.at, node: &entry.node }
     }
 }
 
