@@ -67,7 +67,11 @@ fn stop(child: &mut Child, command: &str, limit: Duration) -> Failure {
     let late = format!("launch command {command:?} was still running after {limit:?} in all");
     // The group has gone already when it ended this very moment, which is as good.
     let killed = kill_process_group(Pid::from_child(child), Signal::KILL).is_ok();
-    Failure::Late(if killed && child.wait().is_err() { format!("{late} and is lost") } else { late })
+    Failure::Late(if killed && child.wait().is_err() {
+        format!("{late} and is lost")
+    } else {
+        late
+    })
 }
 
 #[cfg(test)]

@@ -1,0 +1,265 @@
+//! The network of one install: a bridge per environment, addresses, and what may pass.
+//!
+//! ```text
+//! pool      10.64.0.0/10          where installs look for room
+//! install   one /20 of it         picked once under a lock, then kept by the caller
+//! bridge    one /24 of that       number 0 for bakes, 1 to 15 for environments
+//! address   .1 the bridge itself, .2 to .254 instances
+//! ```
+//!
+//! Calls block for some milliseconds: they belong on a blocking thread of the server.
+
+mod names;
+mod rules;
+mod subnet;
+
+use crate::netlink::Netlink;
+use kiln_names::{InstallId, InstanceId};
+use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::net::Ipv4Addr;
+use std::path::Path;
+
+pub(crate) use names::link as link_name;
+pub use subnet::Subnet;
+
+/// Where installs look for room unless told otherwise. Docker, Kubernetes and home routers keep to
+/// other parts of the private ranges.
+const POOL: Subnet = Subnet::of(Ipv4Addr::new(10, 64, 0, 0), 10);
+const INSTALL_PREFIX: u8 = 20;
+const BRIDGE_PREFIX: u8 = 24;
+/// Held while networks are picked, so that two installs never pick the same.
+const LOCK: &str = "/run/kiln/network.lock";
+/// What was picked, one file per install: a network without bridges shows in no route yet.
+const PICKED: &str = "/run/kiln/networks";
+
+/// Why there is no network.
+#[derive(Debug, thiserror::Error)]
+pub enum NetworkError {
+    /// Everything in the pool is used by others.
+    #[error("no free /{INSTALL_PREFIX} network is left in {pool}; name another with --network")]
+    Full {
+        /// Where was looked.
+        pool: Subnet,
+    },
+    /// The network that was asked for cannot be divided.
+    #[error("network {network} is too small: at least a /{INSTALL_PREFIX} is needed")]
+    TooSmall {
+        /// What was asked for.
+        network: Subnet,
+    },
+    /// There is no such bridge.
+    #[error("bridge {index} does not exist: an install has {}", names::BRIDGES)]
+    NoSuchBridge {
+        /// What was asked for.
+        index: u8,
+    },
+    /// The kernel, nft or the disk refused.
+    #[error("the network could not be {doing}")]
+    System {
+        /// What was being done.
+        doing: &'static str,
+        /// What was said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// The network of one install.
+#[derive(Debug, Clone)]
+pub struct Network {
+    install: InstallId,
+    subnet: Subnet,
+}
+
+/// One bridge of an install.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bridge {
+    /// The interface.
+    pub name: String,
+    /// Its network.
+    pub subnet: Subnet,
+}
+
+/// Where one instance joins a bridge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attachment {
+    /// The bridge's interface.
+    pub bridge: String,
+    /// The instance's address.
+    pub address: Ipv4Addr,
+    /// How many of its bits name the network.
+    pub prefix: u8,
+    /// The bridge's own address, the way out.
+    pub gateway: Ipv4Addr,
+}
+
+impl Network {
+    /// Readies the install's network: picks or confirms its range, turns forwarding on and puts the
+    /// rules in force. Idempotent, and to be called at each start of the server.
+    ///
+    /// `wanted` is what the person asked for or what an earlier call returned; `None` picks a free
+    /// range, which the caller keeps.
+    ///
+    /// # Errors
+    /// [`NetworkError`]; also when `wanted` is not free, since then others would lose packets.
+    pub fn ensure(install: InstallId, wanted: Option<Subnet>) -> Result<Self, NetworkError> {
+        let subnet = match wanted {
+            Some(network) if network.prefix() > INSTALL_PREFIX => {
+                return Err(NetworkError::TooSmall { network });
+            }
+            Some(network) => network,
+            None => pick(install)?,
+        };
+        std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").map_err(doing("switched on"))?;
+        rules::nft(&rules::table(install, subnet)).map_err(doing("guarded"))?;
+        rules::accept_before_docker(install).map_err(doing("let through"))?;
+        Ok(Self { install, subnet })
+    }
+
+    /// The range of this install.
+    #[must_use]
+    pub const fn subnet(&self) -> Subnet {
+        self.subnet
+    }
+
+    /// The bridge for bakes: [`Network::ensure_bridge`] of number 0.
+    pub const BAKE: u8 = 0;
+
+    /// Makes the bridge number `index`, up and with its address. Idempotent.
+    ///
+    /// # Errors
+    /// [`NetworkError`].
+    pub fn ensure_bridge(&self, index: u8) -> Result<Bridge, NetworkError> {
+        let subnet = self.subnet.part(BRIDGE_PREFIX, u32::from(index));
+        let subnet = subnet
+            .filter(|_| index < names::BRIDGES)
+            .ok_or(NetworkError::NoSuchBridge { index })?;
+        let bridge = Bridge { name: names::bridge(self.install, index), subnet };
+        bridge.ensure().map_err(doing("bridged"))?;
+        Ok(bridge)
+    }
+
+    /// Removes the bridge number `index`. Idempotent.
+    ///
+    /// # Errors
+    /// [`NetworkError`].
+    pub fn remove_bridge(&self, index: u8) -> Result<(), NetworkError> {
+        let name = names::bridge(self.install, index);
+        delete_links(|found| found == name).map_err(doing("removed"))
+    }
+
+    /// Removes everything that any server of this install ever set up. Idempotent.
+    ///
+    /// # Errors
+    /// [`NetworkError`].
+    pub fn remove_all(install: InstallId) -> Result<(), NetworkError> {
+        let (bridges, links) = (names::bridges(install), names::links(install));
+        delete_links(|name| name.starts_with(&bridges) || name.starts_with(&links))
+            .map_err(doing("removed"))?;
+        rules::remove(install).map_err(doing("opened"))?;
+        match std::fs::remove_file(picked_file(install)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(doing("given back")(error))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Bridge {
+    /// The bridge's own address.
+    #[must_use]
+    pub fn gateway(&self) -> Ipv4Addr {
+        self.subnet.address(1).expect("a bridge's network has 256 addresses")
+    }
+
+    /// Where the instance with host number `host`, 2 to 254, joins; `None` for other numbers.
+    #[must_use]
+    pub fn attach(&self, host: u8) -> Option<Attachment> {
+        let address = self.subnet.address(u32::from(host)).filter(|_| (2..255).contains(&host))?;
+        let (bridge, prefix) = (self.name.clone(), self.subnet.prefix());
+        Some(Attachment { bridge, address, prefix, gateway: self.gateway() })
+    }
+
+    fn ensure(&self) -> io::Result<()> {
+        let mut netlink = Netlink::open()?;
+        already(netlink.add_bridge(&self.name))?;
+        let index = netlink.index(&self.name)?.ok_or(io::ErrorKind::NotFound)?;
+        netlink.set_up(index)?;
+        already(netlink.add_address(index, self.gateway(), self.subnet.prefix()))
+    }
+}
+
+/// Under the lock: what this install picked before, else the first free range after a place that
+/// depends on its id.
+fn pick(install: InstallId) -> Result<Subnet, NetworkError> {
+    let _locked = lock().map_err(doing("locked"))?;
+    let file = picked_file(install);
+    if let Some(subnet) = read_picked(&file) {
+        return Ok(subnet);
+    }
+    let used = used().map_err(doing("read"))?;
+    let start = u32::from_str_radix(&install.to_string(), 16).unwrap_or(0);
+    let free = POOL.free_part(INSTALL_PREFIX, start, &used);
+    let subnet = free.ok_or(NetworkError::Full { pool: POOL })?;
+    std::fs::write(&file, subnet.to_string()).map_err(doing("reserved"))?;
+    Ok(subnet)
+}
+
+fn lock() -> io::Result<rustix::fd::OwnedFd> {
+    std::fs::create_dir_all(PICKED)?;
+    let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC;
+    let lock = open(LOCK, flags, Mode::RUSR | Mode::WUSR)?;
+    flock(&lock, FlockOperation::LockExclusive)?;
+    Ok(lock)
+}
+
+fn used() -> io::Result<Vec<Subnet>> {
+    let networks = Netlink::open()?.networks()?;
+    let mut used: Vec<Subnet> =
+        networks.into_iter().map(|(address, prefix)| Subnet::of(address, prefix)).collect();
+    for entry in std::fs::read_dir(PICKED)? {
+        used.extend(read_picked(&entry?.path()));
+    }
+    Ok(used)
+}
+
+fn read_picked(file: &Path) -> Option<Subnet> {
+    std::fs::read_to_string(file).ok()?.trim().parse().ok()
+}
+
+fn picked_file(install: InstallId) -> std::path::PathBuf {
+    Path::new(PICKED).join(install.to_string())
+}
+
+/// Removes the link of one instance. Idempotent.
+pub(crate) fn remove_link(install: InstallId, instance: InstanceId) -> io::Result<()> {
+    let ours = link_name(install, instance);
+    delete_links(|name| name == ours)
+}
+
+fn delete_links(ours: impl Fn(&str) -> bool) -> io::Result<()> {
+    let mut netlink = Netlink::open()?;
+    for (index, _) in netlink.links()?.into_iter().filter(|(_, name)| ours(name)) {
+        match netlink.delete_link(index) {
+            // Its other end went first and took it along.
+            Err(error) if error.raw_os_error() == Some(libc::ENODEV) => {}
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+fn already(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
+    }
+}
+
+fn doing(doing: &'static str) -> impl Fn(io::Error) -> NetworkError {
+    move |source| NetworkError::System { doing, source }
+}

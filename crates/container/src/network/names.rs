@@ -1,0 +1,41 @@
+//! Names of interfaces. The kernel allows 15 characters, so that identity is cut into them rather
+//! than written out, and never read back.
+
+use kiln_names::{InstallId, InstanceId};
+
+/// How many bridges an install may have: one for bakes, the rest for environments.
+pub(super) const BRIDGES: u8 = 16;
+
+/// What all bridges of an install begin with.
+pub(super) fn bridges(install: InstallId) -> String {
+    format!("kn{install}e")
+}
+
+pub(super) fn bridge(install: InstallId, index: u8) -> String {
+    format!("{}{index:x}", bridges(install))
+}
+
+/// What the host ends of all links of an install begin with.
+pub(super) fn links(install: InstallId) -> String {
+    format!("kv{install}")
+}
+
+/// The host end of an instance's link: 28 bits of its random id, which an install's few thousand
+/// instances do not share; should two ever, the second does not start and is replaced.
+pub(crate) fn link(install: InstallId, instance: InstanceId) -> String {
+    format!("{}{}", links(install), &instance.to_string()[..7])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_fit_the_kernel_and_tell_installs_apart() {
+        let install = InstallId::from_random([0, 0xab, 0x1f]);
+        let instance = InstanceId::from_random([1, 2, 3, 4, 5, 6]);
+        assert_eq!(link(install, instance), "kv00ab1f0102030");
+        assert_eq!(bridge(install, 15), "kn00ab1fef");
+        assert!(link(install, instance).len() <= 15);
+    }
+}

@@ -1,0 +1,125 @@
+//! The files beside a spec: who the shim is, how it ended, what it logged.
+
+use crate::ident::ProcessIdent;
+use rustix::fs::{Mode, OFlags, fsync, open};
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// How an instance ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExitRecord {
+    /// What the main process returned, when it returned.
+    pub code: Option<i32>,
+    /// What ended it, when a signal did.
+    pub signal: Option<i32>,
+    /// Whether the kernel killed one of its processes for memory.
+    pub oom_killed: bool,
+    /// When the main process started, RFC 3339; `None` when it never did.
+    pub started_at: Option<String>,
+    /// When it ended, RFC 3339.
+    pub ended_at: String,
+    /// The most memory it held at once, where the kernel counts that.
+    pub peak_memory_bytes: Option<u64>,
+    /// The whole story in a few words, for people.
+    pub cause: String,
+}
+
+/// A running shim, for the server after the one that started it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct State {
+    /// The shim.
+    pub(crate) shim: ProcessIdent,
+    /// The container's main process as the host numbers it.
+    pub(crate) pid: i32,
+    /// When that started.
+    pub(crate) started_at: String,
+}
+
+impl ExitRecord {
+    const FILE: &str = "exit.json";
+
+    /// The record in `dir`; `None` while there is none.
+    pub(crate) fn read(dir: &Path) -> io::Result<Option<Self>> {
+        read_json(&dir.join(Self::FILE))
+    }
+
+    pub(crate) fn write(&self, dir: &Path) -> io::Result<()> {
+        write_durably(dir, Self::FILE, &serde_json::to_vec(self)?)
+    }
+}
+
+impl State {
+    const FILE: &str = "state.json";
+
+    pub(crate) fn read(dir: &Path) -> io::Result<Option<Self>> {
+        read_json(&dir.join(Self::FILE))
+    }
+
+    pub(crate) fn write(&self, dir: &Path) -> io::Result<()> {
+        write_whole(dir, Self::FILE, &serde_json::to_vec(self)?).map(drop)
+    }
+}
+
+/// The log files of the instance in `dir` that exist, oldest first. Lines are
+/// `2016-10-06T00:17:09.669794202Z stdout F text`; `P` instead of `F` marks a piece of a line longer
+/// than 64 KiB.
+#[must_use]
+pub fn log_files(dir: &Path) -> Vec<PathBuf> {
+    let rotated = (1..LOG_FILES).rev().map(|age| dir.join(format!("log.{age}")));
+    rotated.chain([dir.join("log")]).filter(|path| path.exists()).collect()
+}
+
+/// How many log files there are at most, the current one included.
+pub(crate) const LOG_FILES: u32 = 5;
+
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
+    match std::fs::read(path) {
+        Ok(text) => Ok(Some(serde_json::from_slice(&text)?)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Replaces `dir/name` by `bytes`, whole or not at all. Readable by root alone, since a spec may hold
+/// secrets. Not synced: after a power failure there is no instance that the file could be about.
+pub(crate) fn write_whole(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<File> {
+    let new = dir.join(format!("{name}.new"));
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
+    let mut file = File::from(open(&new, flags, Mode::RUSR | Mode::WUSR)?);
+    file.write_all(bytes)?;
+    std::fs::rename(&new, dir.join(name))?;
+    Ok(file)
+}
+
+/// As [`write_whole`], and on disk when it returns.
+fn write_durably(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    write_whole(dir, name, bytes)?.sync_all()?;
+    let dir = open(dir, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    Ok(fsync(dir)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_files_come_oldest_first() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["log", "log.1", "log.2", "log.9"] {
+            std::fs::write(dir.path().join(name), "").unwrap();
+        }
+        let names: Vec<_> =
+            log_files(dir.path()).iter().map(|path| path.file_name().unwrap().to_owned()).collect();
+        assert_eq!(names, ["log.2", "log.1", "log"]);
+    }
+
+    #[test]
+    fn a_missing_record_is_none_and_a_torn_one_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(ExitRecord::read(dir.path()).unwrap(), None);
+        std::fs::write(dir.path().join(ExitRecord::FILE), "{").unwrap();
+        assert!(ExitRecord::read(dir.path()).is_err());
+    }
+}

@@ -1,0 +1,211 @@
+//! The process that owns one instance: it starts the container, keeps its log, stops it when asked,
+//! writes down how it ended, and leaves nothing behind.
+//!
+//! It runs as `kiln shim DIR`, re-executed so that it has a single thread: `libcontainer` forks, and
+//! a forked copy of a threaded process inherits locks that nobody will ever release.
+//!
+//! # Contract
+//! * Standard output: one JSON line, `{"shim":{…},"pid":N}` once the command runs, or
+//!   `{"error":"failed to …"}`.
+//! * SIGTERM: the stop signal, the stop timeout, then the end of everything. A second SIGTERM, or
+//!   SIGINT: the end of everything now.
+//! * `exit.json` is on disk before the shim ends.
+//! * Killed with SIGKILL it takes the container with it; [`crate::cleanup`] does the rest.
+
+mod container;
+mod detach;
+mod files;
+mod image;
+mod link;
+mod log;
+mod oci;
+mod output;
+mod payload;
+mod rlimits;
+mod stage;
+mod supervise;
+
+use crate::cgroups::Cgroups;
+use crate::clock::Timestamp;
+use crate::error::chain;
+use crate::ident::{Boot, ProcessIdent};
+use crate::record::{ExitRecord, State};
+use crate::spec::{InstanceSpec, Limits};
+use container::Running;
+use link::Link;
+use serde_json::json;
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+use supervise::Ended;
+
+/// Why an instance did not start. Reads after "failed to".
+#[derive(Debug, thiserror::Error)]
+enum StartError {
+    #[error("become a process of its own")]
+    Detach(#[source] io::Error),
+    #[error("read the spec")]
+    Spec(#[source] io::Error),
+    #[error("limit what it may use")]
+    Cgroups(#[source] io::Error),
+    #[error("join the network")]
+    Network(#[source] io::Error),
+    #[error("put its root file system together")]
+    Stage(#[source] stage::StageError),
+    #[error("find what to run")]
+    Command(#[source] image::CommandError),
+    #[error("create the container")]
+    Container(#[source] container::ContainerError),
+    #[error("write down that it runs")]
+    State(#[source] io::Error),
+}
+
+/// Runs the instance whose spec is in `dir` until it has ended. To be called first thing in a
+/// process with one thread.
+#[must_use]
+pub fn main(dir: &Path) -> ExitCode {
+    let instance = detach::detach()
+        .map_err(StartError::Detach)
+        .and_then(|signals| Ok((signals, InstanceSpec::read(dir).map_err(StartError::Spec)?)))
+        .and_then(|(signals, spec)| Instance::start(dir, spec, signals));
+    match instance {
+        Ok(instance) => instance.run(),
+        Err(error) => refuse(dir, &error),
+    }
+}
+
+/// A started instance and all that belongs to it.
+struct Instance<'a> {
+    dir: &'a Path,
+    spec: InstanceSpec,
+    signals: nix::sys::signalfd::SignalFd,
+    cgroups: Cgroups,
+    link: Option<Link>,
+    running: Running,
+    started_at: String,
+}
+
+impl<'a> Instance<'a> {
+    fn start(
+        dir: &'a Path,
+        spec: InstanceSpec,
+        signals: nix::sys::signalfd::SignalFd,
+    ) -> Result<Self, StartError> {
+        let cgroups = prepare_cgroups(&spec).map_err(StartError::Cgroups)?;
+        let started = start_in(dir, &spec, &cgroups);
+        if started.is_err() {
+            // Whatever was made must not outlive the attempt; what it died of is the better story.
+            let _swept = sweep(&cgroups, &spec);
+        }
+        let (link, running) = started?;
+        let started_at = Timestamp::now().to_string();
+        let instance = Self { dir, spec, signals, cgroups, link, running, started_at };
+        instance.announce().map_err(StartError::State)?;
+        Ok(instance)
+    }
+
+    /// Says that the command runs: to the next server by a file, to this one by a line.
+    fn announce(&self) -> io::Result<()> {
+        let boot = Boot::current()?;
+        let pid = i32::try_from(std::process::id()).expect("the kernel's pids are 31 bits");
+        let shim = ProcessIdent::of(pid, &boot)?;
+        let line = json!({"shim": shim, "pid": self.running.pid});
+        State { shim, pid: self.running.pid, started_at: self.started_at.clone() }
+            .write(self.dir)?;
+        // A caller that is gone already will find the file.
+        let _told = detach::say(&line.to_string());
+        Ok(())
+    }
+
+    fn run(mut self) -> ExitCode {
+        let ended = match supervise::supervise(self.dir, &self.spec, &self.signals, self.running) {
+            Ok(ended) => ended,
+            Err(error) => Ended::lost(&error),
+        };
+        let ended_at = Timestamp::now().to_string();
+        let instance = &self.spec.instance;
+        let swept = self.cgroups.kill(instance);
+        let oom_kills = self.cgroups.oom_kills(instance);
+        let record = ExitRecord {
+            code: ended.code,
+            signal: ended.signal,
+            oom_killed: oom_kills > 0,
+            started_at: Some(self.started_at),
+            ended_at,
+            peak_memory_bytes: self.cgroups.usage(instance).memory_peak_bytes,
+            cause: cause(&ended, oom_kills, &self.spec.limits),
+        };
+        let unlinked = self.link.as_mut().map_or(Ok(()), Link::remove);
+        let removed = self.cgroups.remove(instance);
+        let written = record.write(self.dir);
+        match written.and(swept).and(unlinked).and(removed) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => complain(&error),
+        }
+    }
+}
+
+fn prepare_cgroups(spec: &InstanceSpec) -> io::Result<Cgroups> {
+    let cgroups = Cgroups::detect(spec.install)?;
+    cgroups.create_roots()?;
+    cgroups.join_shims()?;
+    cgroups.create(&spec.instance, &spec.limits)?;
+    Ok(cgroups)
+}
+
+/// Everything between limits and a running command, in the one order that works: the network first,
+/// since `/sys` shows the namespace it is mounted in; then the files; then the container.
+fn start_in(
+    dir: &Path,
+    spec: &InstanceSpec,
+    cgroups: &Cgroups,
+) -> Result<(Option<Link>, Running), StartError> {
+    let link = link::join(spec).map_err(StartError::Network)?;
+    let stage = stage::Stage::build(dir, spec).map_err(StartError::Stage)?;
+    let program = stage.command(spec).map_err(StartError::Command)?;
+    stage.mount_root().map_err(StartError::Stage)?;
+    let running =
+        container::start(spec, &stage, program, cgroups).map_err(StartError::Container)?;
+    stage.leave().map_err(StartError::Stage)?;
+    Ok((link, running))
+}
+
+fn sweep(cgroups: &Cgroups, spec: &InstanceSpec) -> io::Result<()> {
+    cgroups.kill(&spec.instance)?;
+    cgroups.remove(&spec.instance)
+}
+
+/// The story in a few words. Memory comes first: it explains whatever signal was seen.
+fn cause(ended: &Ended, oom_kills: u64, limits: &Limits) -> String {
+    match limits.memory {
+        Some(memory) if oom_kills > 0 && ended.signal.is_some() => {
+            format!("out of memory: it may use {memory}")
+        }
+        _ => ended.cause.clone(),
+    }
+}
+
+fn refuse(dir: &Path, error: &StartError) -> ExitCode {
+    let text = format!("failed to {}", chain(error));
+    let record = ExitRecord {
+        code: None,
+        signal: None,
+        oom_killed: false,
+        started_at: None,
+        ended_at: Timestamp::now().to_string(),
+        peak_memory_bytes: None,
+        cause: text.clone(),
+    };
+    let written = record.write(dir);
+    match detach::say(&json!({"error": text}).to_string()).and(written) {
+        Ok(()) => ExitCode::FAILURE,
+        Err(error) => complain(&error),
+    }
+}
+
+/// Standard error is a file beside the log: for what nobody is left to be told.
+fn complain(error: &io::Error) -> ExitCode {
+    use std::io::Write;
+    drop(writeln!(io::stderr(), "shim: {error}"));
+    ExitCode::FAILURE
+}

@@ -1,0 +1,200 @@
+//! One command in a container that writes a layer, from beginning to end.
+//!
+//! A step runs as an instance does, under a shim in a directory of its own; only its root is
+//! writable and its output comes back to the caller as it is written. Nothing but what the command
+//! itself wrote is found in the layer: mount points that the image lacks are made in a layer beneath
+//! it, `/tmp`, `/dev`, `/proc` and `/sys` are mounts, and `/etc/{resolv.conf,hosts,hostname}` are
+//! covered by files of the host's while the command runs.
+
+use crate::launch::{LaunchError, spawn};
+use crate::record::ExitRecord;
+use crate::spec::{InstanceSpec, Limits, NetworkMode, Output, Root, Stop, User, WritableLayer};
+use kiln_names::{InstallId, InstanceId, Span};
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use tokio::io::{AsyncReadExt, BufReader};
+use tokio::process::ChildStdout;
+
+/// What package managers need, of what Docker grants by default. Without `MKNOD`: a device made in a
+/// layer would work nowhere else either, since layers are mounted without devices.
+pub const CAPABILITIES: [&str; 13] = [
+    "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "NET_BIND_SERVICE",
+    "NET_RAW",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYS_CHROOT",
+];
+
+/// Which of its two streams a command wrote to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// One step.
+#[derive(Debug, Clone)]
+pub struct StepSpec {
+    /// The binary to run as `kiln shim`.
+    pub exe: PathBuf,
+    /// An empty directory for the spec and the exit record; the caller removes it.
+    pub dir: PathBuf,
+    /// Whose step it is.
+    pub install: InstallId,
+    /// A fresh id for it.
+    pub id: InstanceId,
+    /// Unpacked layers, the base first.
+    pub lower: Vec<PathBuf>,
+    /// Where changes go.
+    pub layer: WritableLayer,
+    /// What to run, as root with [`CAPABILITIES`].
+    pub command: Vec<String>,
+    /// Its environment.
+    pub env: BTreeMap<String, String>,
+    /// How it reaches a package mirror: joined to the bake bridge, or not at all.
+    pub network: NetworkMode,
+    /// What it may use.
+    pub limits: Limits,
+}
+
+/// Why a step has no result.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// Its spec could not be written.
+    #[error("the step could not be described")]
+    Spec(#[source] io::Error),
+    /// It did not start.
+    #[error("the step could not be started")]
+    Launch(#[source] LaunchError),
+    /// Its shim broke off.
+    #[error("the step broke off")]
+    Lost(#[source] io::Error),
+}
+
+/// Runs the step to its end, handing over its output as it comes. What it returned is in the record;
+/// not every record is a success.
+///
+/// # Cancellation
+/// Dropping the future kills everything the step has started. The kill happens in the shim: it may
+/// outlive the future by some milliseconds, and the layer is not to be touched before
+/// [`crate::Cgroups::list`] no longer names the step.
+///
+/// # Errors
+/// [`StepError`] when there is no result.
+pub async fn run(
+    step: &StepSpec,
+    mut output: impl FnMut(Stream, &[u8]),
+) -> Result<ExitRecord, StepError> {
+    step.instance_spec().write(&step.dir).map_err(StepError::Spec)?;
+    let mut shim = spawn(&step.exe, &step.dir).await.map_err(StepError::Launch)?;
+    relay(&mut shim.out, &mut output).await.map_err(StepError::Lost)?;
+    shim.child.wait().await.map_err(StepError::Lost)?;
+    let record = ExitRecord::read(&step.dir).map_err(StepError::Lost)?;
+    record.ok_or_else(|| StepError::Lost(io::Error::other("its shim left no record")))
+}
+
+/// Reads frames until the shim closes its end.
+async fn relay(
+    from: &mut BufReader<ChildStdout>,
+    output: &mut impl FnMut(Stream, &[u8]),
+) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    loop {
+        let mut header = [0; Stream::HEADER];
+        match from.read_exact(&mut header).await {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
+            other => other?,
+        };
+        let (stream, length) = Stream::of_header(header)?;
+        bytes.resize(length, 0);
+        from.read_exact(&mut bytes).await?;
+        output(stream, &bytes);
+    }
+}
+
+impl StepSpec {
+    fn instance_spec(&self) -> InstanceSpec {
+        let mut env = self.env.clone();
+        env.entry("HOME".to_owned()).or_insert_with(|| "/root".to_owned());
+        InstanceSpec {
+            v: InstanceSpec::VERSION,
+            install: self.install,
+            instance: self.id,
+            root: Root { lower: self.lower.clone(), writable: Some(self.layer.clone()) },
+            command: self.command.clone(),
+            env,
+            cwd: "/".into(),
+            user: User { uid: 0, gid: 0 },
+            capabilities: CAPABILITIES.map(str::to_owned).into(),
+            writable: Vec::new(),
+            hostname: "bake".to_owned(),
+            network: self.network.clone(),
+            limits: self.limits,
+            rlimits: crate::spec::Rlimit::defaults(),
+            stop: Stop { signal: "SIGKILL".to_owned(), timeout: Span::ZERO },
+            init: None,
+            output: Output::Caller,
+        }
+    }
+}
+
+impl Stream {
+    /// Both, by [`Stream::index`].
+    pub(crate) const ALL: [Self; 2] = [Self::Stdout, Self::Stderr];
+    /// How many bytes stand before each piece of output: the stream, and a length of 32 bits with
+    /// the highest byte first.
+    pub(crate) const HEADER: usize = 5;
+
+    pub(crate) const fn index(self) -> usize {
+        match self {
+            Self::Stdout => 0,
+            Self::Stderr => 1,
+        }
+    }
+
+    /// What stands before a piece of output of this length.
+    pub(crate) fn header(self, length: usize) -> [u8; Self::HEADER] {
+        let length = u32::try_from(length).expect("pieces are as long as a pipe at most");
+        let [a, b, c, d] = length.to_be_bytes();
+        [u8::from(self == Self::Stderr), a, b, c, d]
+    }
+
+    fn of_header([stream, length @ ..]: [u8; Self::HEADER]) -> io::Result<(Self, usize)> {
+        let stream = Self::ALL.get(usize::from(stream)).copied();
+        let stream = stream.ok_or_else(|| io::Error::other("a shim spoke out of turn"))?;
+        Ok((stream, u32::from_be_bytes(length) as usize))
+    }
+}
+
+impl std::fmt::Display for Stream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_reads_back_what_it_says() {
+        for (stream, length) in [(Stream::Stdout, 0), (Stream::Stderr, 65_536)] {
+            assert_eq!(Stream::of_header(stream.header(length)).unwrap(), (stream, length));
+        }
+        assert!(Stream::of_header([2, 0, 0, 0, 0]).is_err());
+    }
+}
