@@ -52,6 +52,8 @@ pub struct Deployment {
     pub actions: Vec<Action>,
     /// What went wrong, in detail.
     pub failure: Option<Failure>,
+    /// The place of the journal's last record: `?after=SEQ` asks for the events that follow.
+    pub seq: u64,
 }
 
 /// Where a deployment is in its life.

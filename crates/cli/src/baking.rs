@@ -1,0 +1,156 @@
+//! Baking what is in a directory: shared by `bake` and `ship`.
+
+use crate::CliError;
+use crate::context::{Context, blob};
+use crate::progress::Progress;
+use crate::session::Session;
+use crate::words::{clean, size};
+use futures_util::StreamExt as _;
+use kiln_client::{ClientError, Events};
+use kiln_names::{AppName, BaseName, Version};
+use kiln_protocol::bake::{BakeEvent, Baked, BakedLayer, NewBake};
+use kiln_protocol::recipe::{FILE, Recipe};
+use kiln_protocol::{Code, Exit};
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// How often missing files are sent: what the server has it may drop between two questions.
+const ATTEMPTS: u32 = 3;
+
+/// How many of the last lines of a failed step are shown.
+const LAST_LINES: usize = 20;
+
+/// What to bake.
+#[derive(Debug)]
+pub(crate) struct Order {
+    pub(crate) app: AppName,
+    /// The server names it when there is none.
+    pub(crate) version: Option<Version>,
+    pub(crate) directory: PathBuf,
+    pub(crate) base: Option<BaseName>,
+    pub(crate) refresh: bool,
+}
+
+/// Bakes, and draws how it goes.
+pub(crate) async fn bake(session: &Session, order: Order) -> Result<Baked, CliError> {
+    let text = recipe_text(&order.directory)?;
+    let recipe = check(&order, &text)?;
+    let context = Context::read(&order.directory, &recipe)?;
+    let new = NewBake {
+        app: order.app,
+        version: order.version,
+        recipe: text,
+        context: context.entries.clone(),
+        base: order.base,
+        refresh: order.refresh,
+    };
+    let events = begin(session, &new, &context).await?;
+    Course::new(session).run(events).await
+}
+
+fn recipe_text(directory: &Path) -> Result<String, CliError> {
+    let path = directory.join(FILE);
+    std::fs::read_to_string(&path).map_err(|error| {
+        let failed = CliError::file(&path, &error);
+        match error.kind() {
+            std::io::ErrorKind::NotFound => failed.hint("--dir names the directory of kiln.toml."),
+            _ => failed,
+        }
+    })
+}
+
+fn check(order: &Order, text: &str) -> Result<Recipe, CliError> {
+    let path = order.directory.join(FILE);
+    let recipe = Recipe::parse(text)
+        .map_err(|mistake| CliError::invalid(format!("{}: {mistake}", path.display())))?;
+    if recipe.app != order.app {
+        let Recipe { app, .. } = &recipe;
+        let message = format!("{} is the recipe of {app}, not of {}", path.display(), order.app);
+        return Err(CliError::invalid(message));
+    }
+    Ok(recipe)
+}
+
+/// Asks, sends what is missing, asks again.
+async fn begin(
+    session: &Session,
+    new: &NewBake,
+    context: &Context,
+) -> Result<Events<BakeEvent>, CliError> {
+    for _ in 1..ATTEMPTS {
+        match session.client.bake(new).await {
+            Err(error) => match blob::missing(&error) {
+                Some(missing) => context.send(&session.client, missing).await?,
+                None => return Err(error.into()),
+            },
+            Ok(events) => return Ok(events),
+        }
+    }
+    Ok(session.client.bake(new).await?)
+}
+
+/// How a bake goes.
+struct Course {
+    progress: Progress,
+    step: String,
+    began: Instant,
+    /// The last lines of the step.
+    said: VecDeque<String>,
+}
+
+impl Course {
+    fn new(session: &Session) -> Self {
+        let progress = Progress::new(session.output);
+        Self { progress, step: String::new(), began: Instant::now(), said: VecDeque::new() }
+    }
+
+    async fn run(mut self, mut events: Events<BakeEvent>) -> Result<Baked, CliError> {
+        while let Some(event) = events.next().await {
+            match event.map_err(|error| self.failure(error))? {
+                BakeEvent::Step { step } => self.begin_step(step),
+                BakeEvent::Output { line } => self.hear(line),
+                BakeEvent::Layer(layer) => self.end_step(&layer),
+                BakeEvent::Baked(baked) => return Ok(baked),
+            }
+        }
+        Err(CliError::internal("the bake ended without a word"))
+    }
+
+    fn begin_step(&mut self, step: String) {
+        self.progress.under_way(&step, "");
+        self.step = step;
+        self.began = Instant::now();
+        self.said.clear();
+    }
+
+    fn hear(&mut self, line: String) {
+        self.progress.under_way(&self.step, &line);
+        if self.said.len() == LAST_LINES {
+            self.said.pop_front();
+        }
+        self.said.push_back(line);
+    }
+
+    fn end_step(&mut self, layer: &BakedLayer) {
+        let took = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let note = if layer.cached { "cached".to_owned() } else { size(layer.bytes) };
+        self.progress.done(&layer.step, &note, if layer.cached { 0 } else { took });
+    }
+
+    /// A failed step is shown with what it said last.
+    fn failure(&mut self, error: ClientError) -> CliError {
+        match error {
+            ClientError::Problem(problem) if problem.code == Code::BakeFailed => {
+                self.progress.failed(&self.step, "");
+                let said = self.said.iter().map(|line| format!("| {}", clean(line))).collect();
+                let failed = CliError::new(Exit::Invalid, problem.detail).details(said);
+                match problem.hint {
+                    Some(hint) => failed.hint(hint),
+                    None => failed,
+                }
+            }
+            error => error.into(),
+        }
+    }
+}

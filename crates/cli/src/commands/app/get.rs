@@ -1,0 +1,28 @@
+//! `kiln app get`.
+
+use crate::CliError;
+use crate::session::Session;
+use kiln_names::AppName;
+use kiln_protocol::Exit;
+
+/// Print a value recorded about an application, as JSON
+///
+/// Example:
+///
+///   kiln app get hello tier
+#[derive(Debug, Clone, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Get {
+    /// The application
+    pub name: AppName,
+    /// What the value is called
+    pub key: String,
+}
+
+impl Get {
+    pub(crate) async fn run(self, session: &Session) -> Result<Exit, CliError> {
+        let value = session.client.app_value(&self.name, &self.key).await?;
+        session.output.data(&value, ToString::to_string)?;
+        Ok(Exit::Done)
+    }
+}

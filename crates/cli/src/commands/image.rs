@@ -1,0 +1,31 @@
+//! `kiln image`: what bakes yield.
+
+pub mod gc;
+pub mod list;
+pub mod remove;
+pub mod show;
+
+use crate::CliError;
+use crate::session::Session;
+use kiln_protocol::Exit;
+
+/// Images: what bakes yield
+#[derive(Debug, clap::Subcommand)]
+#[expect(missing_docs, reason = "the doc comment of a command's own type is its help")]
+pub enum Image {
+    List(list::List),
+    Show(show::Show),
+    Remove(remove::Remove),
+    Gc(gc::Gc),
+}
+
+impl Image {
+    pub(crate) async fn run(self, session: &Session) -> Result<Exit, CliError> {
+        match self {
+            Self::List(command) => command.run(session).await,
+            Self::Show(command) => command.run(session).await,
+            Self::Remove(command) => command.run(session).await,
+            Self::Gc(command) => command.run(session).await,
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! `kiln redeploy`.
+
+use crate::CliError;
+use crate::commands::Target;
+use crate::follow::{conclude, follow};
+use crate::session::Session;
+use kiln_protocol::Exit;
+use kiln_protocol::deployment::Reason;
+
+/// Deploy the active image with the newest configuration
+///
+/// Example:
+///
+///   kiln redeploy hello prod -m "three instances"
+#[derive(Debug, Clone, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Redeploy {
+    #[command(flatten)]
+    target: Target,
+    /// Why
+    #[arg(short, long, value_name = "MSG", default_value = "", hide_default_value = true)]
+    message: String,
+}
+
+impl Redeploy {
+    pub(crate) async fn run(self, session: &Session) -> Result<Exit, CliError> {
+        let Target { app, env } = &self.target;
+        let reason = Reason { message: self.message };
+        let deployment = session.client.redeploy(app, env, &reason).await?;
+        conclude(session, &follow(session, &deployment).await?)
+    }
+}

@@ -1,0 +1,34 @@
+//! `kiln retry`.
+
+use crate::CliError;
+use crate::commands::Target;
+use crate::follow::{conclude, follow};
+use crate::session::Session;
+use kiln_protocol::Exit;
+use kiln_protocol::deployment::Reason;
+
+/// Go on from the action that failed
+///
+/// The deployment is stuck; what it waited for is mended now.
+///
+/// Example:
+///
+///   kiln retry hello prod
+#[derive(Debug, Clone, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Retry {
+    #[command(flatten)]
+    target: Target,
+    /// Why
+    #[arg(short, long, value_name = "MSG", default_value = "", hide_default_value = true)]
+    message: String,
+}
+
+impl Retry {
+    pub(crate) async fn run(self, session: &Session) -> Result<Exit, CliError> {
+        let Target { app, env } = &self.target;
+        let reason = Reason { message: self.message };
+        let deployment = session.client.retry(app, env, &reason).await?;
+        conclude(session, &follow(session, &deployment).await?)
+    }
+}

@@ -1,0 +1,77 @@
+//! `kiln status`.
+
+use crate::CliError;
+use crate::session::Session;
+use crate::table::Table;
+use crate::words::{clean, or_dash};
+use kiln_names::{AppName, EnvName};
+use kiln_protocol::Exit;
+use kiln_protocol::deployment::DeploymentState;
+use kiln_protocol::status::{Group, Status as Running};
+
+/// Show what runs
+///
+/// Example:
+///
+///   kiln status hello prod
+#[derive(Debug, Clone, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Status {
+    /// Only of this application
+    app: Option<AppName>,
+    /// Only in this environment
+    env: Option<EnvName>,
+}
+
+impl Status {
+    pub(crate) async fn run(self, session: &Session) -> Result<Exit, CliError> {
+        let status = session.client.status(self.app.as_ref(), self.env.as_ref()).await?;
+        if status.is_empty() {
+            session.output.say("Nothing is deployed.");
+        }
+        session.output.list(&status, words)?;
+        Ok(Exit::Done)
+    }
+}
+
+fn words(status: &[Running]) -> String {
+    let head = ["APP", "ENV", "GROUP", "STATE", "HEALTHY", "TRAFFIC", "RELEASE", "VERSION"];
+    let mut table = Table::new(head);
+    for running in status {
+        for group in &running.groups {
+            table.row(row(running, group));
+        }
+    }
+    let mut text = table.text();
+    for running in status {
+        text.push_str(&remark(running));
+    }
+    text
+}
+
+fn row(running: &Running, group: &Group) -> [String; 8] {
+    let active = running.release == Some(group.release);
+    let version = running.version.as_ref().filter(|_| active);
+    [
+        running.app.to_string(),
+        running.env.to_string(),
+        group.name.to_string(),
+        group.state.as_str().to_owned(),
+        format!("{}/{}", group.healthy, group.size),
+        or_dash(group.weight.map(|weight| format!("{weight}%"))),
+        group.release.short(),
+        or_dash(version),
+    ]
+}
+
+/// A line about a deployment that did not simply complete.
+fn remark(running: &Running) -> String {
+    let Running { app, env, .. } = running;
+    let Some(deployment) = &running.deployment else { return String::new() };
+    if deployment.state == DeploymentState::Completed {
+        return String::new();
+    }
+    let reason = deployment.reason.as_deref().map(|reason| format!(": {}", clean(reason)));
+    let (id, verb, state) = (deployment.id, &deployment.verb, deployment.state);
+    format!("{app} {env}: {verb} {id} is {state}{}\n", reason.unwrap_or_default())
+}

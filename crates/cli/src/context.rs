@@ -1,0 +1,58 @@
+//! What a bake needs of a directory: the sources of the recipe's copies, and nothing else.
+
+pub(crate) mod blob;
+mod links;
+mod walk;
+
+use crate::CliError;
+use blob::Blob;
+use kiln_client::Client;
+use kiln_names::Digest;
+use kiln_protocol::bake::ContextEntry;
+use kiln_protocol::recipe::Recipe;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The most entries of a context: a large repository with its dependencies.
+const MAX_ENTRIES: usize = 100_000;
+
+/// The most bytes of a context's files together.
+const MAX_BYTES: u64 = 8 << 30;
+
+/// The deepest that directories may lie within one another.
+const MAX_DEPTH: usize = 64;
+
+/// The files of a directory that a bake needs.
+#[derive(Debug, Default)]
+pub(crate) struct Context {
+    /// Sorted by path.
+    pub(crate) entries: Vec<ContextEntry>,
+    /// Where the content of each digest is.
+    files: BTreeMap<Digest, Blob>,
+}
+
+impl Context {
+    /// Reads what `recipe` copies from `directory`, and hashes it.
+    pub(crate) fn read(directory: &Path, recipe: &Recipe) -> Result<Self, CliError> {
+        let mut walk = walk::Walk::new(directory);
+        for copy in &recipe.image.copy {
+            walk.source(copy.from.as_str())?;
+        }
+        let (entries, files) = walk.finish();
+        Ok(Self { entries, files })
+    }
+
+    /// Sends the content that the server lacks.
+    pub(crate) async fn send(&self, client: &Client, missing: &[Digest]) -> Result<(), CliError> {
+        for digest in missing {
+            let Some(blob) = self.files.get(digest) else {
+                return Err(CliError::internal(format!("the server asks for {digest}, not ours")));
+            };
+            blob.send(client).await?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

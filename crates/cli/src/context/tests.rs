@@ -1,0 +1,94 @@
+//! What is sent of a directory.
+
+use super::*;
+use kiln_protocol::Exit;
+use kiln_protocol::bake::ContextContent;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+fn recipe(copy: &str) -> Recipe {
+    let text = format!(
+        "app = \"hello\"\n[image]\nbase = \"debian-12\"\ncopy = [{copy}]\n\
+         [process.web]\ncommand = [\"/bin/true\"]\n"
+    );
+    Recipe::parse(&text).unwrap()
+}
+
+fn directory() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir_all(directory.path().join("app/deep")).unwrap();
+    fs::write(directory.path().join("app/b.py"), "b").unwrap();
+    fs::write(directory.path().join("app/deep/a.py"), "a").unwrap();
+    fs::write(directory.path().join("secret"), "not copied").unwrap();
+    let run = directory.path().join("app/b.py");
+    fs::set_permissions(run, fs::Permissions::from_mode(0o755)).unwrap();
+    directory
+}
+
+fn refused(directory: &Path, copy: &str) -> String {
+    match Context::read(directory, &recipe(copy)).unwrap_err() {
+        CliError::Failed { message, exit: Exit::Invalid, .. } => message,
+        other => panic!("{other:?}"),
+    }
+}
+
+const APP: &str = r#"{ from = "app/", to = "/srv/" }"#;
+
+#[test]
+fn only_what_the_recipe_copies_is_sent_sorted_with_its_modes() {
+    let directory = directory();
+    let context = Context::read(directory.path(), &recipe(APP)).unwrap();
+    let paths: Vec<_> = context.entries.iter().map(|entry| entry.path.as_str()).collect();
+    assert_eq!(paths, ["app", "app/b.py", "app/deep", "app/deep/a.py"]);
+    assert_eq!(context.entries[1].mode, 0o755);
+    let digest = Digest::of(b"b");
+    assert_eq!(context.entries[1].content, ContextContent::File { digest, size: 1 });
+    assert_eq!(context.files.len(), 2);
+}
+
+#[test]
+fn the_whole_directory_is_meant_by_a_dot() {
+    let directory = directory();
+    let context = Context::read(directory.path(), &recipe(r#"{ from = ".", to = "/srv/" }"#));
+    assert_eq!(context.unwrap().entries.len(), 5);
+}
+
+#[test]
+fn a_link_within_the_directory_is_sent_as_a_link() {
+    let directory = directory();
+    symlink("../secret", directory.path().join("app/link")).unwrap();
+    let context = Context::read(directory.path(), &recipe(APP)).unwrap();
+    let link = context.entries.iter().find(|entry| entry.path == "app/link").unwrap();
+    assert_eq!(link.content, ContextContent::Link { target: "../secret".to_owned() });
+}
+
+#[test]
+fn links_that_leave_the_directory_are_refused() {
+    let directory = directory();
+    symlink("/etc/passwd", directory.path().join("app/link")).unwrap();
+    let message = refused(directory.path(), APP);
+    assert!(message.contains("outside the directory"), "{message}");
+}
+
+#[test]
+fn a_source_behind_a_link_is_refused() {
+    let directory = directory();
+    symlink("app", directory.path().join("alias")).unwrap();
+    let message = refused(directory.path(), r#"{ from = "alias/b.py", to = "/srv/" }"#);
+    assert!(message.starts_with("alias is a link"), "{message}");
+}
+
+#[test]
+fn a_source_that_is_not_there_is_named() {
+    let directory = directory();
+    let message = refused(directory.path(), r#"{ from = "lib/", to = "/srv/" }"#);
+    assert_eq!(message, "the recipe copies lib, which is not there");
+}
+
+#[test]
+fn sockets_and_devices_are_refused() {
+    let directory = directory();
+    let _socket = std::os::unix::net::UnixListener::bind(directory.path().join("app/s")).unwrap();
+    let message = refused(directory.path(), APP);
+    assert!(message.contains("neither a file"), "{message}");
+}

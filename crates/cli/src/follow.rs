@@ -1,0 +1,208 @@
+//! Following a deployment to its end, through restarts of the server.
+
+use crate::CliError;
+use crate::output::{Form, talk};
+use crate::progress::Progress;
+use crate::session::Session;
+use crate::words::clean;
+use futures_util::StreamExt as _;
+use kiln_client::ClientError;
+use kiln_names::DeploymentId;
+use kiln_protocol::Exit;
+use kiln_protocol::deployment::{Deployment, DeploymentEvent, DeploymentState, Happening};
+use std::time::{Duration, Instant};
+
+/// How long a server may be away before following it is given up; it restarts within a second.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How long to wait before asking a lost server again.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What is done with each event besides drawing it.
+type Tap = fn(&Session, &DeploymentEvent) -> Result<(), CliError>;
+
+/// Follows the deployment and draws its progress until it ends.
+pub(crate) async fn follow(
+    session: &Session,
+    deployment: &Deployment,
+) -> Result<Deployment, CliError> {
+    follow_with(session, deployment.id, Some(deployment.seq), |_, _| Ok(())).await
+}
+
+/// The same from the event after `seen` on, and hands each event on.
+pub(crate) async fn follow_with(
+    session: &Session,
+    id: DeploymentId,
+    seen: Option<u64>,
+    tap: Tap,
+) -> Result<Deployment, CliError> {
+    let mut progress = Progress::new(session.output);
+    tokio::select! {
+        ended = until_end(session, id, seen, tap, &mut progress) => ended,
+        _ = tokio::signal::ctrl_c() => {
+            progress.clear();
+            talk(&format!("The deployment goes on. Follow it with: kiln watch {id}\n"));
+            Err(CliError::Interrupted)
+        }
+    }
+}
+
+async fn until_end(
+    session: &Session,
+    id: DeploymentId,
+    mut seen: Option<u64>,
+    tap: Tap,
+    progress: &mut Progress,
+) -> Result<Deployment, CliError> {
+    let mut heard = Instant::now();
+    loop {
+        let error = match pass(session, id, tap, progress, &mut seen).await {
+            Ok(deployment) => return Ok(*deployment),
+            Err(Pass::Over(error)) => return Err(error),
+            Err(Pass::Lost { error, progressed }) => {
+                if progressed {
+                    heard = Instant::now();
+                }
+                error
+            }
+        };
+        if heard.elapsed() > PATIENCE {
+            return Err(error.into());
+        }
+        progress.under_way("server", "not answering; asking again");
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// How one connection ended without the deployment having ended.
+enum Pass {
+    /// There is no point in another.
+    Over(CliError),
+    /// The connection broke, perhaps after some events.
+    Lost { error: ClientError, progressed: bool },
+}
+
+/// Follows over one connection.
+async fn pass(
+    session: &Session,
+    id: DeploymentId,
+    tap: Tap,
+    progress: &mut Progress,
+    seen: &mut Option<u64>,
+) -> Result<Box<Deployment>, Pass> {
+    let mut progressed = false;
+    let judge = |error: ClientError, progressed| match error.is_lost() {
+        true => Pass::Lost { error, progressed },
+        false => Pass::Over(error.into()),
+    };
+    let mut events =
+        session.client.watch(id, *seen).await.map_err(|error| judge(error, progressed))?;
+    while let Some(event) = events.next().await {
+        let event = event.map_err(|error| judge(error, progressed))?;
+        progressed = true;
+        *seen = Some(event.seq);
+        draw(progress, &event.what);
+        tap(session, &event).map_err(Pass::Over)?;
+        if let Happening::Ended { deployment } = event.what {
+            return Ok(deployment);
+        }
+    }
+    let error = ClientError::Lost("the stream ended early".into());
+    Err(Pass::Lost { error, progressed })
+}
+
+fn draw(progress: &mut Progress, what: &Happening) {
+    match what {
+        Happening::ActionStarted { action } => progress.under_way(action, ""),
+        Happening::ActionWaiting { action, note } => progress.under_way(action, note),
+        Happening::ActionDone { action, note, milliseconds } => {
+            progress.done(action, note.as_deref().unwrap_or(""), *milliseconds);
+        }
+        Happening::ActionFailed { action, reason } => progress.failed(action, reason),
+        Happening::Command { verb, user } => progress.remark(&format!("{user} asked for {verb}.")),
+        Happening::State { reason: Some(reason), state } => {
+            progress.remark(&format!("{state}: {reason}"));
+        }
+        Happening::State { reason: None, .. } | Happening::Ended { .. } => {}
+    }
+}
+
+/// Prints how a deployment ended and gives the exit code for it.
+pub(crate) fn conclude(session: &Session, deployment: &Deployment) -> Result<Exit, CliError> {
+    let exit = deployment.state.exit().unwrap_or(Exit::Done);
+    if session.output.form == Form::Json {
+        session.output.data(deployment, |_| String::new())?;
+        return Ok(exit);
+    }
+    match exit {
+        Exit::Done => session.output.data(deployment, success)?,
+        _ => return Err(failure(deployment, exit)),
+    }
+    Ok(exit)
+}
+
+/// One line about a deployment that did what was asked.
+fn success(deployment: &Deployment) -> String {
+    let Deployment { app, env, verb, .. } = deployment;
+    let took = deployment.ended.map(|ended| ended.since(deployment.started));
+    let took = crate::words::seconds(took.unwrap_or(0));
+    match (&deployment.release, &deployment.version) {
+        (Some(release), Some(version)) => {
+            format!(
+                "{app} {env}: {verb} done in {took}; {version} ({}) is active.",
+                release.short()
+            )
+        }
+        (Some(release), None) => {
+            format!("{app} {env}: {verb} done in {took}; {} is active.", release.short())
+        }
+        (None, _) => format!("{app} {env}: {verb} done in {took}."),
+    }
+}
+
+/// What a person needs to see of a deployment that did not do what was asked.
+pub(crate) fn failure(deployment: &Deployment, exit: Exit) -> CliError {
+    let Deployment { id, app, env, state, .. } = deployment;
+    let reason = deployment.reason.as_deref().unwrap_or("no reason was given");
+    let outcome = match state {
+        DeploymentState::Invalid => "is invalid and changed nothing",
+        DeploymentState::Undone => "failed and was undone",
+        DeploymentState::Stuck => "is stuck",
+        _ => "goes on",
+    };
+    let message = format!("deployment {id} of {app} in {env} {outcome}: {}", clean(reason));
+    let error = CliError::new(exit, message).details(details(deployment));
+    match hint(deployment) {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+}
+
+fn details(deployment: &Deployment) -> Vec<String> {
+    let Some(failure) = &deployment.failure else { return Vec::new() };
+    let mut lines = Vec::new();
+    if deployment.reason.as_deref() != Some(&failure.reason) {
+        lines.push(format!("{}: {}", failure.action, clean(&failure.reason)));
+    }
+    if let Some(answer) = &failure.last_check {
+        lines.push(format!("last check: {}", clean(answer)));
+    }
+    if let Some(instance) = failure.instance.filter(|_| !failure.log.is_empty()) {
+        lines.push(format!("last lines of instance {instance}"));
+    }
+    lines.extend(failure.log.iter().map(|line| format!("| {}", clean(line))));
+    lines
+}
+
+fn hint(deployment: &Deployment) -> Option<String> {
+    let Deployment { id, app, env, .. } = deployment;
+    deployment.hint.clone().or_else(|| match deployment.state {
+        DeploymentState::Stuck => Some(format!("kiln retry {app} {env}, or kiln undo {app} {env}")),
+        DeploymentState::Undone => Some(format!("kiln deployment {id}")),
+        DeploymentState::Invalid => Some(format!("mend it, then try: kiln plan {app} {env}")),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests;
