@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 pub struct NewApp {
     /// Its name.
     pub name: AppName,
-    /// Who answers for it.
+    /// Who answers for it, as an e-mail address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contact: Option<String>,
 }
@@ -22,10 +22,8 @@ pub struct NewApp {
 pub struct App {
     /// Its name.
     pub name: AppName,
-    /// Who answers for it.
-    pub contact: Option<String>,
-    /// What else people recorded about it.
-    pub values: Map<String, Value>,
+    /// What people recorded about it; `contact` and `blocked` have a meaning.
+    pub metadata: Map<String, Value>,
     /// When it was created.
     pub created: Timestamp,
 }
@@ -52,8 +50,10 @@ pub struct Environment {
     pub name: EnvName,
     /// What runs its groups.
     pub engine: String,
-    /// Its settings.
-    pub values: Map<String, Value>,
+    /// The engine's settings.
+    pub settings: Map<String, Value>,
+    /// What people recorded about it.
+    pub metadata: Map<String, Value>,
     /// When it was created.
     pub created: Timestamp,
 }

@@ -8,14 +8,14 @@ pub const OPENAPI: &str = "/v1/openapi.json";
 pub const APPS: &str = "/v1/apps";
 /// One application.
 pub const APP: &str = "/v1/apps/{app}";
-/// A value recorded about an application.
-pub const APP_VALUE: &str = "/v1/apps/{app}/values/{key}";
+/// One property of an application's metadata, by its dotted path.
+pub const APP_METADATA: &str = "/v1/apps/{app}/metadata/{key}";
 /// Environments.
 pub const ENVS: &str = "/v1/envs";
 /// One environment.
 pub const ENV: &str = "/v1/envs/{env}";
-/// A setting of an environment.
-pub const ENV_VALUE: &str = "/v1/envs/{env}/values/{key}";
+/// One property of an environment's metadata, by its dotted path.
+pub const ENV_METADATA: &str = "/v1/envs/{env}/metadata/{key}";
 /// Bases.
 pub const BASES: &str = "/v1/bases";
 /// One base.
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn names_in_a_path_are_replaced_in_their_order_and_escaped() {
-        assert_eq!(fill(APP_VALUE, &["hello", "a/b c"]), "/v1/apps/hello/values/a%2Fb%20c");
+        assert_eq!(fill(APP_METADATA, &["hello", "a/b c"]), "/v1/apps/hello/metadata/a%2Fb%20c");
         assert_eq!(fill(IMAGE, &["hello:3.14"]), "/v1/images/hello:3.14");
     }
 

@@ -44,10 +44,7 @@ impl App {
 fn words(app: &Application) -> String {
     let mut text = format!("{}\n", app.name);
     text.push_str(&format!("  created  {}\n", app.created));
-    if let Some(contact) = &app.contact {
-        text.push_str(&format!("  contact  {contact}\n"));
-    }
-    for (key, value) in &app.values {
+    for (key, value) in &app.metadata {
         text.push_str(&format!("  {key} = {value}\n"));
     }
     text

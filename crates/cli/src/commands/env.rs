@@ -36,9 +36,9 @@ impl Env {
 
 /// An environment, one line for each thing known about it.
 fn words(env: &Environment) -> String {
-    let Environment { name, engine, values, created } = env;
+    let Environment { name, engine, settings, metadata, created } = env;
     let mut text = format!("{name}\n  created  {created}\n  engine   {engine}\n");
-    for (key, value) in values {
+    for (key, value) in settings.iter().chain(metadata) {
         text.push_str(&format!("  {key} = {value}\n"));
     }
     text

@@ -1,30 +1,31 @@
 //! `kiln replace`.
 
 use crate::CliError;
+use crate::follow::{conclude, follow};
 use crate::session::Session;
 use kiln_names::InstanceId;
 use kiln_protocol::Exit;
+use kiln_protocol::deployment::Reason;
 
 /// Replace an instance: an identical one first, then this one drains and stops
 ///
-/// Returns once that is under way; `kiln instances` shows how it goes.
-///
 /// Example:
 ///
-///   kiln replace 0123456789ab
+///   kiln replace 0123456789ab -m "it leaks"
 #[derive(Debug, Clone, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Replace {
     /// The instance's id
     instance: InstanceId,
+    /// Why
+    #[arg(short, long, value_name = "MSG", default_value = "", hide_default_value = true)]
+    message: String,
 }
 
 impl Replace {
     pub(crate) async fn run(self, session: &Session) -> Result<Exit, CliError> {
-        let instance = session.client.replace(self.instance).await?;
-        session.output.data(&instance, |instance| {
-            format!("Replacing instance {} of {}.", instance.id, instance.group)
-        })?;
-        Ok(Exit::Done)
+        let reason = Reason { message: self.message };
+        let deployment = session.client.replace(self.instance, &reason).await?;
+        conclude(session, &follow(session, &deployment).await?)
     }
 }

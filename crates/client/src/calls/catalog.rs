@@ -29,24 +29,24 @@ impl Client {
         self.order(Method::DELETE, &fill(paths::APP, &[app.as_str()])).await
     }
 
-    /// Records a value about an application.
-    pub async fn set_app_value(
+    /// Records a property of an application.
+    pub async fn set_app_property(
         &self,
         app: &AppName,
         key: &str,
         value: &Value,
     ) -> Result<App, ClientError> {
-        self.tell(Method::PUT, &fill(paths::APP_VALUE, &[app.as_str(), key]), value).await
+        self.tell(Method::PUT, &fill(paths::APP_METADATA, &[app.as_str(), key]), value).await
     }
 
-    /// A value recorded about an application.
-    pub async fn app_value(&self, app: &AppName, key: &str) -> Result<Value, ClientError> {
-        self.ask(Method::GET, &fill(paths::APP_VALUE, &[app.as_str(), key])).await
+    /// A property of an application.
+    pub async fn app_property(&self, app: &AppName, key: &str) -> Result<Value, ClientError> {
+        self.ask(Method::GET, &fill(paths::APP_METADATA, &[app.as_str(), key])).await
     }
 
-    /// Forgets a value recorded about an application.
-    pub async fn unset_app_value(&self, app: &AppName, key: &str) -> Result<App, ClientError> {
-        self.ask(Method::DELETE, &fill(paths::APP_VALUE, &[app.as_str(), key])).await
+    /// Forgets a property of an application.
+    pub async fn unset_app_property(&self, app: &AppName, key: &str) -> Result<App, ClientError> {
+        self.ask(Method::DELETE, &fill(paths::APP_METADATA, &[app.as_str(), key])).await
     }
 
     /// Creates an environment.
@@ -69,13 +69,13 @@ impl Client {
         self.order(Method::DELETE, &fill(paths::ENV, &[env.as_str()])).await
     }
 
-    /// Changes a setting of an environment.
-    pub async fn set_env_value(
+    /// Records a property of an environment.
+    pub async fn set_env_property(
         &self,
         env: &EnvName,
         key: &str,
         value: &Value,
     ) -> Result<Environment, ClientError> {
-        self.tell(Method::PUT, &fill(paths::ENV_VALUE, &[env.as_str(), key]), value).await
+        self.tell(Method::PUT, &fill(paths::ENV_METADATA, &[env.as_str(), key]), value).await
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{Client, ClientError, Events};
 use http::Method;
-use kiln_names::{AppName, DeploymentId, EnvName};
+use kiln_names::{AppName, DeploymentId, EnvName, InstanceId};
 use kiln_protocol::deployment::{
     DeployRequest, Deployment, DeploymentEvent, Plan, Reason, ResizeRequest, RollbackRequest,
 };
@@ -99,6 +99,16 @@ impl Client {
         request: &ResizeRequest,
     ) -> Result<Deployment, ClientError> {
         self.change(paths::RESIZE, app, env, request).await
+    }
+
+    /// Begins to replace one instance by an identical one.
+    pub async fn replace(
+        &self,
+        instance: InstanceId,
+        reason: &Reason,
+    ) -> Result<Deployment, ClientError> {
+        let path = fill(paths::REPLACE, &[&instance.to_string()]);
+        self.tell(Method::POST, &path, reason).await
     }
 
     /// One deployment.

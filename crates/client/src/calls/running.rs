@@ -33,11 +33,6 @@ impl Client {
         self.ask(Method::GET, &fill(paths::INSTANCES, &[app.as_str(), env.as_str()])).await
     }
 
-    /// Replaces one instance by an identical one; answers once that is under way.
-    pub async fn replace(&self, instance: InstanceId) -> Result<Instance, ClientError> {
-        self.ask(Method::POST, &fill(paths::REPLACE, &[&instance.to_string()])).await
-    }
-
     /// Log lines: the last `tail` of each instance, and with `follow` those to come.
     pub async fn logs(
         &self,

@@ -5,7 +5,7 @@ use crate::session::Session;
 use kiln_names::AppName;
 use kiln_protocol::Exit;
 
-/// Print a value recorded about an application, as JSON
+/// Print a property of an application, as JSON
 ///
 /// Example:
 ///
@@ -15,13 +15,13 @@ use kiln_protocol::Exit;
 pub struct Get {
     /// The application
     pub name: AppName,
-    /// What the value is called
+    /// The property, or a dotted path to it
     pub key: String,
 }
 
 impl Get {
     pub(crate) async fn run(self, session: &Session) -> Result<Exit, CliError> {
-        let value = session.client.app_value(&self.name, &self.key).await?;
+        let value = session.client.app_property(&self.name, &self.key).await?;
         session.output.data(&value, ToString::to_string)?;
         Ok(Exit::Done)
     }

@@ -24,7 +24,8 @@ impl List {
         session.output.list(&apps, |apps| {
             let mut table = Table::new(["NAME", "CONTACT", "CREATED"]);
             for app in apps {
-                let contact = or_dash(app.contact.as_ref());
+                let contact =
+                    or_dash(app.metadata.get("contact").and_then(|contact| contact.as_str()));
                 table.row([app.name.to_string(), contact, app.created.to_string()]);
             }
             table.text()

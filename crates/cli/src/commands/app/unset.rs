@@ -6,7 +6,7 @@ use crate::session::Session;
 use kiln_names::AppName;
 use kiln_protocol::Exit;
 
-/// Forget a value recorded about an application
+/// Forget a property of an application
 ///
 /// Example:
 ///
@@ -16,13 +16,13 @@ use kiln_protocol::Exit;
 pub struct Unset {
     /// The application
     pub name: AppName,
-    /// What the value is called
+    /// The property, or a dotted path to it
     pub key: String,
 }
 
 impl Unset {
     pub(crate) async fn run(self, session: &Session) -> Result<Exit, CliError> {
-        let app = session.client.unset_app_value(&self.name, &self.key).await?;
+        let app = session.client.unset_app_property(&self.name, &self.key).await?;
         session.output.data(&app, words)?;
         Ok(Exit::Done)
     }

@@ -8,7 +8,7 @@ use kiln_names::EnvName;
 use kiln_protocol::Exit;
 use serde_json::Value;
 
-/// Change a setting of an environment
+/// Record a property of an environment
 ///
 /// Example:
 ///
@@ -18,7 +18,7 @@ use serde_json::Value;
 pub struct Set {
     /// The environment
     pub name: EnvName,
-    /// What the setting is called
+    /// The property, or a dotted path to it
     pub key: String,
     /// The value, as JSON
     #[arg(value_name = "JSON", value_parser = json)]
@@ -27,7 +27,7 @@ pub struct Set {
 
 impl Set {
     pub(crate) async fn run(self, session: &Session) -> Result<Exit, CliError> {
-        let env = session.client.set_env_value(&self.name, &self.key, &self.value).await?;
+        let env = session.client.set_env_property(&self.name, &self.key, &self.value).await?;
         session.output.data(&env, words)?;
         Ok(Exit::Done)
     }
