@@ -7,7 +7,7 @@ use crate::instance::Instance;
 use crate::status::Health;
 use judge::Judge;
 use rand::RngExt;
-use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,8 @@ const JITTER: f64 = 0.1;
 #[derive(Debug)]
 pub(crate) struct Standing {
     health: AtomicU8,
+    /// Traffic could not connect since the last check that passed.
+    suspect: AtomicBool,
     report: Mutex<Report>,
 }
 
@@ -36,11 +38,27 @@ const ALL: [Health; 5] =
 impl Standing {
     pub(crate) fn new(health: Health, now: Instant) -> Self {
         let report = Report { since: now, last_check: String::new() };
-        Self { health: AtomicU8::new(health as u8), report: Mutex::new(report) }
+        let health = AtomicU8::new(health as u8);
+        Self { health, suspect: AtomicBool::new(false), report: Mutex::new(report) }
     }
 
     pub(crate) fn health(&self) -> Health {
         ALL[usize::from(self.health.load(Relaxed))]
+    }
+
+    /// Traffic could not connect: others are preferred until a check passes, so that an instance
+    /// whose address swallows connections does not delay one request after another.
+    pub(crate) fn suspect(&self) {
+        self.suspect.store(true, Relaxed);
+    }
+
+    pub(crate) fn is_suspect(&self) -> bool {
+        self.suspect.load(Relaxed)
+    }
+
+    /// A check passed.
+    pub(crate) fn trust(&self) {
+        self.suspect.store(false, Relaxed);
     }
 
     /// Takes a check's outcome; true when the health is another than before.
@@ -73,6 +91,9 @@ pub(crate) async fn watch(instance: Arc<Instance>) {
         let outcome = probe::ask(instance.address, path, check.timeout.get()).await;
         let late = began.elapsed() >= check.startup.timeout.get();
         let health = judge.after(outcome.passed, check.unhealthy_threshold, late);
+        if outcome.passed {
+            instance.standing.trust();
+        }
         instance.found(health, outcome.text);
         instance.idle.sweep(Instant::now());
         if judge.is_starting() {

@@ -131,3 +131,40 @@ impl Drop for Lease {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn instance() -> (Arc<Instance>, Arc<Figures>) {
+        let group = GroupId::from_random([1; 4]);
+        let address = "127.0.0.1:1".parse().unwrap();
+        let at = Endpoint { id: InstanceId::from_random([1; 6]), address, check: Check::default() };
+        let instance = Instance::new(group, &at, Health::Healthy, Changes::new());
+        (Arc::new(instance), Arc::new(Figures::new(group)))
+    }
+
+    #[test]
+    fn a_draining_instance_gets_no_request_even_from_one_who_found_it_before() {
+        let (instance, figures) = instance();
+        let lease = Lease::take(&instance, &figures).unwrap();
+        instance.drain();
+        assert!(Lease::take(&instance, &figures).is_none());
+        assert_eq!((instance.in_flight(), figures.status().in_flight), (1, 1));
+        drop(lease);
+        assert_eq!((instance.in_flight(), figures.status().in_flight), (0, 0));
+    }
+
+    #[test]
+    fn the_end_of_the_last_request_on_a_draining_instance_is_a_change() {
+        let (instance, figures) = instance();
+        let leases = [(); 2].map(|()| Lease::take(&instance, &figures).unwrap());
+        instance.drain();
+        let seq = instance.changes.now();
+        let [first, last] = leases;
+        drop(first);
+        assert_eq!(instance.changes.now(), seq);
+        drop(last);
+        assert_eq!(instance.changes.now(), seq + 1);
+    }
+}

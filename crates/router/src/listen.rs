@@ -49,7 +49,7 @@ pub(crate) fn listen(address: SocketAddr, inherited: Option<OwnedFd>) -> io::Res
     socket.listen(BACKLOG)
 }
 
-/// The connections that are open. Dropping every sign of one ends nothing: [`Open::close`] does.
+/// The client connections that are open: each holds a receiver for as long as it is served.
 #[derive(Debug, Default)]
 pub(crate) struct Open(watch::Sender<()>);
 

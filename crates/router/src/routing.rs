@@ -75,17 +75,18 @@ impl Routing {
 }
 
 impl Cluster {
-    /// An instance for a request, with its group's figures: another one than those already tried,
-    /// if there is another.
+    /// An instance for a request, with its group's figures: one that has not been tried and that
+    /// traffic could connect to last time, if there is one, or else any that is healthy.
     pub(crate) fn pick(
         &self,
         tried: &[InstanceId],
         rng: &mut impl Rng,
     ) -> Option<(&Arc<Figures>, &Arc<Instance>)> {
         let usable = |instance: &Instance| instance.standing.health().takes_traffic();
-        let another = |instance: &Instance| usable(instance) && !tried.contains(&instance.id);
-        self.pick_usable(another, rng)
-            .or_else(|| if tried.is_empty() { None } else { self.pick_usable(usable, rng) })
+        let promising = |instance: &Instance| {
+            usable(instance) && !instance.standing.is_suspect() && !tried.contains(&instance.id)
+        };
+        self.pick_usable(promising, rng).or_else(|| self.pick_usable(usable, rng))
     }
 
     fn pick_usable(

@@ -76,14 +76,14 @@ async fn answer(plane: &Plane, request: Request<Incoming>) -> Answer {
             let wait = Duration::from_millis(number("wait_ms").unwrap_or(0)).min(LONGEST_WAIT);
             json(StatusCode::OK, &plane.status(number("after"), wait).await)
         }
-        _ => Answer::default().with_status(StatusCode::NOT_FOUND),
+        _ => bare(StatusCode::NOT_FOUND),
     }
 }
 
 async fn put_table(plane: &Plane, body: Incoming) -> Answer {
     match read_table(body).await {
         Ok(table) => match plane.apply(table).await {
-            Ok(()) => Answer::default().with_status(StatusCode::NO_CONTENT),
+            Ok(()) => bare(StatusCode::NO_CONTENT),
             Err(refused) => refusal(&refused),
         },
         Err(error) => refusal(&Refused::Invalid { reason: error.to_string() }),
@@ -107,28 +107,22 @@ fn refusal(refused: &Refused) -> Answer {
 }
 
 fn json(status: StatusCode, value: &impl serde::Serialize) -> Answer {
-    let body = serde_json::to_vec(value).expect("plain data with text keys");
-    let mut answer = Response::new(Full::from(body)).with_status(status);
+    let mut answer = bare(status);
+    *answer.body_mut() = serde_json::to_vec(value).expect("plain data with text keys").into();
     let json = const { HeaderValue::from_static("application/json") };
     answer.headers_mut().insert(header::CONTENT_TYPE, json);
+    answer
+}
+
+fn bare(status: StatusCode) -> Answer {
+    let mut answer = Answer::default();
+    *answer.status_mut() = status;
     answer
 }
 
 fn parameter(query: &str, name: &str) -> Option<u64> {
     let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     pairs.find(|(key, _)| *key == name)?.1.parse().ok()
-}
-
-/// Sets a response's status in passing.
-trait WithStatus {
-    fn with_status(self, status: StatusCode) -> Self;
-}
-
-impl WithStatus for Answer {
-    fn with_status(mut self, status: StatusCode) -> Self {
-        *self.status_mut() = status;
-        self
-    }
 }
 
 #[cfg(test)]

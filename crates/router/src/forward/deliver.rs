@@ -90,7 +90,10 @@ async fn exchange(
     let link = match Link::open(instance.address).await {
         Ok(link) if own => link.detach(),
         Ok(link) => link,
-        Err(error) => return Err(Failed::connecting(request, error)),
+        Err(error) => {
+            instance.standing.suspect();
+            return Err(Failed::connecting(request, error));
+        }
     };
     Ok(link.send(request).await?)
 }

@@ -25,10 +25,15 @@ pub(crate) struct Seen {
     pub(crate) uri: Uri,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    /// The router's port, which tells connections apart.
+    pub(crate) peer: u16,
 }
 
-/// A listening instance. Requests for `/live` and `/ready` are checks: they get `health` and are not
-/// kept.
+#[derive(Clone, Copy)]
+struct Peer(u16);
+
+/// A listening instance. Requests for `/live` and `/ready` are checks: they get `health`, or no answer
+/// while that is 0, and are not kept.
 pub(crate) struct Backend {
     pub(crate) address: SocketAddr,
     pub(crate) seen: Arc<Mutex<Vec<Seen>>>,
@@ -54,8 +59,9 @@ impl Backend {
                 let (parts, body) = request.into_parts();
                 let body =
                     body.collect().await.map_or_else(|_| Bytes::new(), |body| body.to_bytes());
+                let Peer(peer) = parts.extensions.get().copied().unwrap();
                 let (method, uri, headers) = (parts.method, parts.uri, parts.headers);
-                let one = Seen { method, uri, headers, body };
+                let one = Seen { method, uri, headers, body, peer };
                 seen.lock().unwrap().push(one.clone());
                 answer(one).await
             }
@@ -72,7 +78,9 @@ impl Backend {
         Self::sockets(move |stream, seen, health| {
             let answer = answer.clone();
             async move {
-                let service = service_fn(|request: Request<Incoming>| {
+                let peer = Peer(stream.peer_addr().map_or(0, |peer| peer.port()));
+                let service = service_fn(|mut request: Request<Incoming>| {
+                    request.extensions_mut().insert(peer);
                     let (answer, seen, health) = (answer.clone(), seen.clone(), health.clone());
                     async move { Ok::<_, Infallible>(respond(request, answer, seen, health).await) }
                 });
@@ -121,7 +129,8 @@ impl Backend {
                 let mut words = head.split(' ');
                 let method = words.next().unwrap().parse().unwrap_or_default();
                 let uri = words.next().unwrap_or("/").parse().unwrap();
-                let one = Seen { method, uri, headers: HeaderMap::new(), body: Bytes::new() };
+                let (headers, body) = (HeaderMap::new(), Bytes::new());
+                let one = Seen { method, uri, headers, body, peer: 0 };
                 seen.lock().unwrap().push(one);
                 then(stream, head).await;
             }
@@ -164,8 +173,12 @@ where
     if !["/live", "/ready"].contains(&request.uri().path()) {
         return answer(request, seen).await;
     }
+    let status = match health.load(SeqCst) {
+        0 => std::future::pending().await,
+        status => StatusCode::from_u16(status).unwrap(),
+    };
     let mut response = Response::new(text("sick\nand tired"));
-    *response.status_mut() = StatusCode::from_u16(health.load(SeqCst)).unwrap();
+    *response.status_mut() = status;
     response
 }
 

@@ -10,6 +10,7 @@ mod drain;
 mod health;
 mod hygiene;
 mod retry;
+mod reuse;
 mod routes;
 mod switch;
 mod table;

@@ -3,6 +3,7 @@
 use crate::backend::{Backend, read_head};
 use crate::client::{Client, get, post, whole};
 use crate::harness::{Router, one};
+use futures_util::FutureExt;
 use http::{Request, StatusCode};
 use http_body_util::Full;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -115,4 +116,26 @@ async fn a_request_that_finds_nobody_listening_goes_to_another_instance() {
         }
     }
     assert_eq!(whole(client.send(get("a.localhost", "/")).await).await.1, "there");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_could_not_be_connected_to_is_left_alone_until_a_check_passes() {
+    let router = Router::start().await;
+    let (gone, there) = (Backend::named("gone").await, Backend::named("there").await);
+    let mut table = one(1, &[&gone, &there]);
+    for instance in &mut table.clusters[0].groups[0].instances {
+        instance.check.interval = kiln_names::Span::seconds(3600);
+    }
+    router.serve(&table).await;
+    let address = gone.address;
+    gone.close().await;
+    let mut client = Client::connect(router.address).await;
+    for _ in 0..40 {
+        assert_eq!(client.get("/").await.1, "there");
+    }
+    let back = tokio::net::TcpListener::bind(address).await.unwrap();
+    for _ in 0..40 {
+        assert_eq!(client.get("/").await.1, "there");
+    }
+    assert!(back.accept().now_or_never().is_none());
 }

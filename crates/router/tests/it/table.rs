@@ -46,10 +46,12 @@ async fn a_router_that_starts_serves_its_last_table_at_once_and_alone() {
     let warm = Backend::named("a").await;
     router.serve(&one(7, &[&warm])).await;
     let dir = router.stop().await;
+    warm.set_health(0);
     let router = Router::start_in(dir).await;
     assert_eq!(Client::connect(router.address).await.get("/").await.1, "a");
     let status = router.status().await;
     assert_eq!((status.epoch, status.version), (1, 7));
+    assert_eq!(health(&status, &warm), Some(Health::Presumed));
     assert!(matches!(
         router.control.apply(&one(6, &[&warm])).await,
         Err(ApplyError::Stale { epoch: 1, version: 7 })
