@@ -1,6 +1,6 @@
 //! How the shim separates itself from whoever started it.
 
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SigHandler, SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use std::io::{self, Write};
 
@@ -15,12 +15,25 @@ pub(super) fn detach() -> io::Result<SignalFd> {
         Err(error) => return Err(error.into()),
     }
     rustix::process::set_child_subreaper(rustix::process::Pid::from_raw(1))?;
+    default_signals()?;
     let mut answered = SigSet::empty();
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGCHLD, Signal::SIGHUP] {
         answered.add(signal);
     }
     answered.thread_block()?;
     Ok(SignalFd::with_flags(&answered, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?)
+}
+
+/// What a caller ignores, `nohup` a hangup for example, would be ignored by every service too: it is
+/// inherited across everything. Rust's own runtime sees to SIGPIPE.
+#[expect(unsafe_code, reason = "signal handlers run anywhere; these do not run at all")]
+fn default_signals() -> io::Result<()> {
+    let fixed = [Signal::SIGKILL, Signal::SIGSTOP, Signal::SIGPIPE];
+    for signal in Signal::iterator().filter(|signal| !fixed.contains(signal)) {
+        // SAFETY: the kernel's default action is no code of this process.
+        unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) }?;
+    }
+    Ok(())
 }
 
 /// Closes every descriptor but the standard three, which a careless parent may have left open.

@@ -6,6 +6,7 @@ use libcontainer::oci_spec::runtime::Spec;
 use libcontainer::workload::{
     Executor, ExecutorError, ExecutorSetEnvsError, ExecutorValidationError,
 };
+use nix::sys::signal::SigSet;
 use rustix::process::{Signal, set_parent_process_death_signal};
 use std::collections::{BTreeMap, HashMap};
 use std::os::fd::OwnedFd;
@@ -42,6 +43,10 @@ impl Payload {
     fn become_command(&self) -> std::io::Error {
         // Set here and not before: a change of user clears it. From now on nothing runs unwatched.
         if let Err(error) = set_parent_process_death_signal(Some(Signal::KILL)) {
+            return error.into();
+        }
+        // The shim blocks what it reads from a descriptor; the command must not inherit that.
+        if let Err(error) = SigSet::empty().thread_set_mask() {
             return error.into();
         }
         let (name, arguments) = self.command.split_first().expect("the shim looked for it");
