@@ -49,6 +49,15 @@ impl Store {
 }
 
 impl Stack {
+    /// The path in the image that `path` leads to once symbolic links are followed, without a slash
+    /// before it. What is not there is kept as it is.
+    ///
+    /// # Errors
+    /// As [`Stack::find`].
+    pub fn real(&self, path: &str) -> Result<PathBuf, Error> {
+        Ok(PathBuf::from(OsStr::from_bytes(&self.follow(path.as_bytes())?.join(&b'/'))))
+    }
+
     /// Where on this machine the file or directory is that `path` leads to in the image, symbolic
     /// links followed within it; `None` when there is nothing. Of a directory that several layers
     /// have it is the topmost one's part.

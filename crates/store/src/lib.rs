@@ -26,3 +26,5 @@ pub mod route_claims;
 
 pub use database::{Database, Read, Write};
 pub use error::StoreError;
+/// What functions that only read take: a [`Read`] or a [`Write`].
+pub use sqlx::SqliteConnection as Connection;

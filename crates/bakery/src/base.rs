@@ -1,0 +1,193 @@
+//! Bases: what all images share, with `kiln-init` as their last layer.
+
+use crate::bakery::{Bakery, blocking};
+use crate::debootstrap::debootstrap;
+use crate::finish::INIT;
+use crate::layers::{Layers, cached_form};
+use crate::scrub::scrub;
+use crate::{BakeError, BakeEvent};
+use kiln_container::KILN_INIT;
+use kiln_image::{Clamp, CopyEntry, CopyKind, CopySource, ImageConfig, Limits, Staging, Store};
+use kiln_names::{BaseName, Digest, Invalid};
+use kiln_protocol::bake::NewBase;
+use kiln_protocol::recipe::Package;
+use kiln_store::audit::By;
+use kiln_store::bakes::{self, BaseRow, CachedLayer};
+use kiln_store::images::{self, ImageRow};
+use serde_json::json;
+use std::time::Instant;
+use tokio::sync::mpsc::Sender;
+
+/// Why there is no base. Reads after "failed to …".
+#[derive(Debug, thiserror::Error)]
+pub enum BaseError {
+    /// The archive was not sent.
+    #[error("find the archive {0}: send it first")]
+    NoArchive(
+        /// Its digest.
+        Digest,
+    ),
+    /// A suite or a package that cannot be one.
+    #[error("read what the base is made of")]
+    Invalid(#[from] Invalid),
+    /// It did not get done.
+    #[error(transparent)]
+    Bake(#[from] BakeError),
+}
+
+impl Bakery {
+    /// Bakes a base and lets `name` stand for it from now on; images that were baked on the one
+    /// before keep it. The same archive gives the same base at once.
+    ///
+    /// # Cancellation
+    /// Dropping the future leaves the name as it was.
+    ///
+    /// # Errors
+    /// [`BaseError`].
+    pub async fn bake_base(
+        &self,
+        name: &BaseName,
+        new: &NewBase,
+        by: &By,
+        events: &Sender<BakeEvent>,
+    ) -> Result<BaseRow, BaseError> {
+        let _turn = self.turn(&format!("base {name}")).await;
+        let mut layers = self.layers(Vec::new(), by, events);
+        let started = Instant::now();
+        let (index, total, step) = (1, 2, first_step(new));
+        layers.tell(BakeEvent::StepStarted { index, total, step }).await?;
+        let (rootfs, cached) = match new {
+            NewBase::Rootfs { archive } => self.import(&mut layers, archive).await?,
+            NewBase::Debootstrap { suite, include } => {
+                (self.debootstrap(&mut layers, suite, include).await?, false)
+            }
+        };
+        layers.push("rootfs", rootfs, cached, started).await?;
+        self.add_init(&mut layers).await?;
+        let config = base_config();
+        let (images, diff_ids) = (self.images.clone(), layers.diff_ids.clone());
+        let image = blocking(move || Ok(images.put_image(config, &diff_ids)?)).await?;
+        let base = BaseRow {
+            name: name.clone(),
+            digest: image,
+            key: rootfs.diff_id,
+            provenance: serde_json::to_value(new).expect("a request is plain data"),
+            created_ms: by.at_ms,
+        };
+        self.record_base(&base, &mut layers, by).await?;
+        Ok(base)
+    }
+
+    async fn import(
+        &self,
+        layers: &mut Layers<'_>,
+        archive: &Digest,
+    ) -> Result<(CachedLayer, bool), BaseError> {
+        let key = layers.chain.key("rootfs", archive);
+        if let Some(layer) = layers.cached(key).await? {
+            return Ok((layer, true));
+        }
+        if !self.images.has_blob(archive) {
+            return Err(BaseError::NoArchive(*archive));
+        }
+        let (images, archive) = (self.images.clone(), *archive);
+        let layer = blocking(move || {
+            let tar = images.open_blob(&archive)?;
+            let staging = images.unpack_rootfs(tar, &Limits::default())?;
+            commit(&images, staging)
+        });
+        let layer = layer.await?;
+        layers.notes.layer(key, layer);
+        Ok((layer, false))
+    }
+
+    async fn debootstrap(
+        &self,
+        layers: &mut Layers<'_>,
+        suite: &str,
+        include: &[String],
+    ) -> Result<CachedLayer, BaseError> {
+        let parse = |name: &String| Package::parse(name);
+        let include = include.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+        // A suite is named as packages are, and is as little to be taken for an option.
+        let suite = Package::parse(suite)?;
+        let staging = debootstrap(&self.images, suite.as_str(), &include, layers.events).await?;
+        let images = self.images.clone();
+        Ok(blocking(move || commit(&images, staging)).await?)
+    }
+
+    /// Puts `kiln-init` on top.
+    async fn add_init(&self, layers: &mut Layers<'_>) -> Result<(), BakeError> {
+        let started = Instant::now();
+        let (index, total, step) = (2, 2, format!("copy kiln-init to {INIT}"));
+        layers.tell(BakeEvent::StepStarted { index, total, step }).await?;
+        let digest = Digest::of(KILN_INIT);
+        let key = layers.chain.key("init", &digest);
+        let (layer, cached) = match layers.cached(key).await? {
+            Some(layer) => (layer, true),
+            None => {
+                let images = self.images.clone();
+                blocking(move || Ok(images.cache_blob(&digest, KILN_INIT)?)).await?;
+                let kind = CopyKind::File(CopySource::Blob(digest));
+                let entry = CopyEntry { path: INIT.to_owned(), mode: 0o755, kind };
+                (layers.copy(key, &[entry]).await?, false)
+            }
+        };
+        layers.push("init", layer, cached, started).await
+    }
+
+    async fn record_base(
+        &self,
+        base: &BaseRow,
+        layers: &mut Layers<'_>,
+        by: &By,
+    ) -> Result<(), BakeError> {
+        let row = ImageRow {
+            digest: base.digest,
+            app: None,
+            base: None,
+            created_ms: by.at_ms,
+            facts: json!({"layers": layers.baked}),
+        };
+        let mut write = self.db.write().await?;
+        layers.notes.write(&mut write, by.at_ms).await?;
+        images::add_image(&mut write, &row).await?;
+        bakes::set_base(&mut write, base, by).await?;
+        Ok(write.commit().await?)
+    }
+}
+
+fn first_step(new: &NewBase) -> String {
+    match new {
+        NewBase::Debootstrap { suite, include } if include.is_empty() => {
+            format!("debootstrap {suite}")
+        }
+        NewBase::Debootstrap { suite, include } => {
+            format!("debootstrap {suite} with {}", include.join(" "))
+        }
+        NewBase::Rootfs { archive } => format!("rootfs {}", archive.short()),
+    }
+}
+
+/// Times of an archive were set by whoever made it, and stay.
+fn commit(images: &Store, staging: Staging) -> Result<CachedLayer, BakeError> {
+    scrub(&staging.root()).map_err(BakeError::io("scrub the root file system"))?;
+    Ok(cached_form(images.commit_layer(staging, Clamp::keep())?))
+}
+
+fn base_config() -> ImageConfig {
+    ImageConfig {
+        architecture: architecture().to_owned(),
+        entrypoint: vec![INIT.to_owned()],
+        ..ImageConfig::default()
+    }
+}
+
+/// This machine's architecture as OCI and Go call it.
+fn architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
