@@ -1,0 +1,372 @@
+//! One Kiln of its own: started, asked, hurt, taken down, and looked after.
+
+use crate::{Leaks, Ran, image, program, until, until_some};
+use anyhow::{Context, Result};
+use kiln_load::{Answer, Target};
+use serde_json::Value;
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// How long a start may take on a busy machine.
+const START: Duration = Duration::from_secs(60);
+
+/// A running Kiln. Dropping it takes it down, and panics if anything is left.
+#[derive(Debug)]
+pub struct Kiln {
+    scratch: TempDir,
+    data: PathBuf,
+    ready: Mutex<Ready>,
+    up: Mutex<Option<Child>>,
+}
+
+/// Where it listens.
+#[derive(Debug, Clone, Copy)]
+struct Ready {
+    api: SocketAddr,
+    http: SocketAddr,
+}
+
+/// A part of it that can be killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// What watches the other two.
+    Up,
+    /// The control plane.
+    Server,
+    /// The data plane.
+    Router,
+}
+
+impl Part {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Server => "server",
+            Self::Router => "router",
+        }
+    }
+}
+
+impl Kiln {
+    /// Starts one in a directory of its own, on free ports.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn start() -> Self {
+        Self::try_start().expect("kiln starts; these tests need root")
+    }
+
+    /// Starts one in a directory of its own, on free ports.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn try_start() -> Result<Self> {
+        let scratch = tempfile::Builder::new().prefix("kiln-").tempdir()?;
+        let data = scratch.path().join("data");
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let kiln = Self {
+            scratch,
+            data,
+            ready: Mutex::new(Ready { api: any, http: any }),
+            up: Mutex::new(None),
+        };
+        kiln.up()?;
+        Ok(kiln)
+    }
+
+    /// Starts one that knows the base `tiny`, and environment `prod`.
+    ///
+    /// # Panics
+    /// When that does not work.
+    #[must_use]
+    pub fn with_tiny() -> Self {
+        let kiln = Self::start();
+        let archive = image::rootfs().expect("a root file system");
+        kiln.done(["base", "bake", "tiny", "--rootfs", &archive.to_string_lossy()]);
+        kiln.done(["env", "create", "prod"]);
+        kiln
+    }
+
+    /// Types `kiln up` on its data, on the ports it had before.
+    ///
+    /// # Errors
+    /// When it does not become ready.
+    pub fn up(&self) -> Result<()> {
+        let Ready { api, http } = *self.ready.lock().expect("nobody panicked");
+        let mut child = self
+            .command(["up", "--json"])
+            .args(["--api", &api.to_string(), "--http", &http.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(self.log("up.log")?)
+            .spawn()
+            .context("spawn kiln up")?;
+        let stdout = child.stdout.take().context("its output is a pipe")?;
+        *self.up.lock().expect("nobody panicked") = Some(child);
+        let line = first_line(stdout)?;
+        *self.ready.lock().expect("nobody panicked") = Ready::parse(&line)
+            .with_context(|| format!("kiln up said {line:?}, and {}", self.logs()))?;
+        Ok(())
+    }
+
+    /// Its data directory.
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// A directory for the test's own files.
+    #[must_use]
+    pub fn scratch(&self) -> &Path {
+        self.scratch.path()
+    }
+
+    /// Where its API listens.
+    #[must_use]
+    pub fn api(&self) -> SocketAddr {
+        self.ready.lock().expect("nobody panicked").api
+    }
+
+    /// Where its router listens.
+    #[must_use]
+    pub fn http(&self) -> SocketAddr {
+        self.ready.lock().expect("nobody panicked").http
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn install(&self) -> String {
+        std::fs::read_to_string(self.data.join("install")).unwrap_or_default().trim().to_owned()
+    }
+
+    /// Application `app` in `prod`, as clients see it.
+    ///
+    /// # Panics
+    /// When the router does not listen on the loopback interface.
+    #[must_use]
+    pub fn target(&self, app: &str) -> Target {
+        Target::new(self.http(), format!("{app}.prod.localhost")).expect("it listens on loopback")
+    }
+
+    /// What application `app` in `prod` answers to `GET /`.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    #[must_use]
+    #[track_caller]
+    pub fn get(&self, app: &str) -> Answer {
+        kiln_load::get(&self.target(app), "/").unwrap_or_else(|e| panic!("{e}\n{}", self.logs()))
+    }
+
+    /// The command line of this Kiln.
+    pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
+        let mut command = Command::new(program::kiln());
+        command.env_remove("KILN_URL").env_remove("KILN_TOKEN").env("KILN_DATA", &self.data);
+        command.args(arguments).current_dir(self.scratch.path()).stdin(Stdio::null());
+        command
+    }
+
+    /// Types a command and waits for its end.
+    ///
+    /// # Panics
+    /// When it cannot be run.
+    pub fn run<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Ran {
+        run(self.command(arguments))
+    }
+
+    /// Types a command that must end with 0.
+    ///
+    /// # Panics
+    /// When it does not.
+    #[track_caller]
+    pub fn done<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Ran {
+        let ran = self.run(arguments);
+        assert_eq!(ran.code, Some(0), "{ran}\n{}", self.logs());
+        ran
+    }
+
+    /// Types a command with `--json` that must end with 0 and print one object.
+    ///
+    /// # Panics
+    /// When it does not.
+    #[track_caller]
+    pub fn json<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Value {
+        self.done(arguments.into_iter().chain(["--json"])).json()
+    }
+
+    /// Types a command with `--json` that must end with 0, and reads one object per line.
+    ///
+    /// # Panics
+    /// When it does not.
+    #[track_caller]
+    pub fn list<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Vec<Value> {
+        self.done(arguments.into_iter().chain(["--json"])).lines()
+    }
+
+    /// Replaces a configuration file of `app` in `prod`.
+    pub fn put(&self, app: &str, file: &str, content: &str) -> Ran {
+        let path = self.scratch.path().join(format!("{app}-{file}"));
+        std::fs::write(&path, content).expect("the scratch directory takes files");
+        let mut command = self.command(["config", "put", app, "prod", file, "-m", "test"]);
+        command.stdin(std::fs::File::open(path).expect("it was just written"));
+        run(command)
+    }
+
+    /// The process that plays a part; none while nobody does.
+    #[must_use]
+    pub fn pid(&self, part: Part) -> Option<i32> {
+        let path = format!("/run/kiln/{}/{}.json", self.install(), part.name());
+        let player: Value = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+        let pid = i32::try_from(player["process"]["pid"].as_i64()?).ok()?;
+        Path::new(&format!("/proc/{pid}")).exists().then_some(pid)
+    }
+
+    /// Kills a part with SIGKILL, and returns when that process is gone.
+    ///
+    /// # Panics
+    /// When nobody plays it.
+    #[track_caller]
+    pub fn kill(&self, part: Part) {
+        let pid = self.pid(part).unwrap_or_else(|| panic!("no {} runs", part.name()));
+        kill(pid);
+        if part == Part::Up {
+            self.reap();
+        }
+        until("a killed process is gone", START, || self.pid(part) != Some(pid));
+    }
+
+    /// Kills `up` and the server, as the loss of the control plane would.
+    pub fn kill_control_plane(&self) {
+        self.kill(Part::Up);
+        self.kill(Part::Server);
+    }
+
+    /// Waits until another process than `old` plays the part.
+    #[must_use]
+    pub fn successor(&self, part: Part, old: i32) -> i32 {
+        until_some("the part is played again", START, || self.pid(part).filter(|pid| *pid != old))
+    }
+
+    /// The pids of the programs that run as instances, by instance.
+    #[must_use]
+    pub fn instance_pids(&self) -> std::collections::BTreeMap<String, Vec<i32>> {
+        Leaks::instance_processes(&self.install())
+    }
+
+    /// Kills everything of it at once, as a loss of power would, and waits until all are gone.
+    pub fn lose_power(&self) {
+        let install = self.install();
+        until("everything is dead", START, || {
+            let pids = Leaks::processes(&install, &self.data);
+            pids.iter().copied().for_each(kill);
+            self.reap();
+            pids.is_empty()
+        });
+    }
+
+    /// Types `kiln down`.
+    pub fn down(&self) -> Ran {
+        let ran = self.run(["down"]);
+        self.reap();
+        ran
+    }
+
+    /// What it has left on the machine, besides its data.
+    #[must_use]
+    pub fn leaks(&self) -> Leaks {
+        Leaks::of(&self.install(), &self.data)
+    }
+
+    /// What its parts have said, for messages.
+    #[must_use]
+    pub fn logs(&self) -> String {
+        let read = |path: PathBuf| {
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            let lines: Vec<&str> = text.lines().collect();
+            let last = lines[lines.len().saturating_sub(30)..].join("\n");
+            format!("--- {}\n{last}\n", path.display())
+        };
+        let logs = self.data.join("log");
+        [self.scratch.path().join("up.log"), logs.join("server.log"), logs.join("router.log")]
+            .map(read)
+            .concat()
+    }
+
+    fn log(&self, name: &str) -> Result<std::fs::File> {
+        let path = self.scratch.path().join(name);
+        Ok(std::fs::OpenOptions::new().create(true).append(true).open(path)?)
+    }
+
+    fn reap(&self) {
+        let child = self.up.lock().expect("nobody panicked").take();
+        if let Some(mut child) = child {
+            // Gone already is as good.
+            child.kill().ok();
+            child.wait().ok();
+        }
+    }
+}
+
+impl Drop for Kiln {
+    fn drop(&mut self) {
+        let logs = self.logs();
+        let down = self.down();
+        let leaks = self.leaks();
+        if std::thread::panicking() {
+            let text = format!("{logs}{down}{leaks}");
+            std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes()).ok();
+            leaks.remove();
+            return;
+        }
+        let clean = down.code == Some(0) && leaks.is_empty();
+        if !clean {
+            leaks.remove();
+        }
+        assert!(clean, "{logs}{down}{leaks}");
+    }
+}
+
+impl Ready {
+    fn parse(line: &str) -> Result<Self> {
+        let value: Value = serde_json::from_str(line)?;
+        let address = |key: &str| -> Result<SocketAddr> {
+            Ok(value[key].as_str().with_context(|| format!("no {key}"))?.parse()?)
+        };
+        Ok(Self { api: address("api")?, http: address("http")? })
+    }
+}
+
+/// The first line of a pipe that stays open; the rest is read by nobody, and there is none.
+fn first_line(pipe: std::process::ChildStdout) -> Result<String> {
+    let (sender, line) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut text = String::new();
+        let mut reader = BufReader::new(pipe);
+        let read = reader.read_line(&mut text).map(|_| text);
+        sender.send(read).ok();
+        // Held open, so that whoever writes more is not killed for it.
+        std::io::copy(&mut reader, &mut std::io::sink()).ok();
+    });
+    Ok(line.recv_timeout(START).context("kiln up is not ready in time")??)
+}
+
+fn run(mut command: Command) -> Ran {
+    let line = command.get_args().map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ");
+    let began = Instant::now();
+    let output = command.output().expect("kiln can be run");
+    Ran::new(format!("kiln {line}"), &output, began.elapsed())
+}
+
+pub(crate) fn kill(pid: i32) {
+    if let Some(pid) = rustix::process::Pid::from_raw(pid) {
+        // Gone already is as good.
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).ok();
+    }
+}

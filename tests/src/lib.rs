@@ -1,0 +1,21 @@
+//! A harness around the real `kiln`: starts one in a directory of its own, talks to it the way people
+//! do, takes parts of it away, and looks for what it leaves behind.
+//!
+//! Every [`Kiln`] is an installation of its own, so that any number of tests run side by side.
+
+pub mod cache;
+mod image;
+mod kiln;
+mod leaks;
+mod program;
+mod project;
+mod ran;
+mod wait;
+
+pub use image::{debian, rootfs, suite};
+pub use kiln::{Kiln, Part};
+pub use leaks::Leaks;
+pub use program::{kiln, service};
+pub use project::Project;
+pub use ran::Ran;
+pub use wait::{until, until_some};
