@@ -5,7 +5,7 @@ use crate::debootstrap::debootstrap;
 use crate::finish::INIT;
 use crate::layers::{Layers, cached_form};
 use crate::scrub::scrub;
-use crate::{BakeError, BakeEvent};
+use crate::{BakeError, BakeEvent, disk_time};
 use kiln_container::KILN_INIT;
 use kiln_image::{Clamp, CopyEntry, CopyKind, CopySource, ImageConfig, Limits, Staging, Store};
 use kiln_names::{BaseName, Digest, Invalid};
@@ -169,10 +169,11 @@ fn first_step(new: &NewBase) -> String {
     }
 }
 
-/// Times of an archive were set by whoever made it, and stay.
+/// Times of an archive were set by whoever made it, and stay; what was scrubbed is of today.
 fn commit(images: &Store, staging: Staging) -> Result<CachedLayer, BakeError> {
+    let start = disk_time::now(&staging)?;
     scrub(&staging.root()).map_err(BakeError::io("scrub the root file system"))?;
-    Ok(cached_form(images.commit_layer(staging, Clamp::keep())?))
+    Ok(cached_form(images.commit_layer(staging, Clamp::from_start(start))?))
 }
 
 fn base_config() -> ImageConfig {

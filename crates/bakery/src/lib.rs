@@ -24,6 +24,7 @@ mod chain;
 mod context;
 mod dates;
 mod debootstrap;
+mod disk_time;
 mod error;
 mod event;
 mod finish;

@@ -4,7 +4,7 @@ use crate::bakery::{Oven, blocking};
 use crate::guard::Guard;
 use crate::scrub::scrub;
 use crate::tail::Tail;
-use crate::{BakeError, BakeEvent, StepFailure};
+use crate::{BakeError, BakeEvent, StepFailure, disk_time};
 use kiln_container::step::{self, StepError};
 use kiln_container::{Cgroups, ExitRecord, NetworkMode, WritableLayer};
 use kiln_image::{Clamp, Layer, PUBLISHED_TIME, Staging, Store};
@@ -54,9 +54,7 @@ impl Workspace {
             let mut lower = dirs.collect::<Result<Vec<_>, _>>()?;
             lower.push(guard.root().to_owned());
             let work = staging.scratch("work")?;
-            // The file system's own clock, which is the one that stamps what the step writes.
-            let start = std::fs::metadata(&work).and_then(|made| made.modified());
-            let start = start.map_err(BakeError::io("read the time of the file system"))?;
+            let start = disk_time::now(&staging)?;
             let staging = Some(staging);
             Ok(Self { oven, images, staging, guard, lower, work, start, running: None, count: 0 })
         })

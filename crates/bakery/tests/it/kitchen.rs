@@ -123,6 +123,24 @@ impl Kitchen {
         String::from_utf8(listed.stdout).unwrap().lines().map(str::to_owned).collect()
     }
 
+    /// The layer of a step, an entry a line, with all that its digest is made of but the content.
+    fn listing(&self, diff_id: &Digest) -> Vec<String> {
+        let blob = self.images.open_blob(diff_id).unwrap();
+        let mut tar = Command::new("tar");
+        let listed = tar.args(["-tv", "--full-time", "--numeric-owner"]).stdin(blob).output();
+        String::from_utf8(listed.unwrap().stdout).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    /// Says which entries of which layer differ between two bakes that should be the same.
+    pub(crate) fn compare(&self, other: &Self, ours: &Baked, theirs: &Baked) {
+        for (a, b) in ours.layers.iter().zip(&theirs.layers) {
+            let (one, two) = (self.listing(&a.diff_id), other.listing(&b.diff_id));
+            let different: Vec<_> = one.iter().zip(&two).filter(|(a, b)| a != b).collect();
+            assert_eq!(a.diff_id, b.diff_id, "{}: {different:#?}", a.step);
+        }
+        assert_eq!(ours.image, theirs.image);
+    }
+
     /// Whether nothing of any step is left running.
     pub(crate) async fn settles(&self) -> bool {
         let cgroups = Cgroups::detect(self.install).unwrap();

@@ -97,7 +97,7 @@ async fn a_command_may_delete_what_the_base_has() {
     let recipe = Recipe::small("run = [\"rm /etc/old && echo new > /etc/new\"]");
     let (baked, _) = kitchen.bake(&recipe).await.unwrap();
     let paths = kitchen.paths(&baked.layers[0].diff_id);
-    assert_eq!(paths, ["etc/", "etc/.wh.old", "etc/new"]);
+    assert_eq!(paths, ["etc/", "etc/new", "etc/.wh.old"]);
     assert_eq!(kitchen.text(&baked.image, "/etc/old"), None);
     assert_eq!(kitchen.text(&baked.image, "/etc/new").as_deref(), Some("new\n"));
     assert!(kitchen.settles().await);
