@@ -45,8 +45,20 @@ pub(crate) async fn bake(session: &Session, order: Order) -> Result<Baked, CliEr
         base: order.base,
         refresh: order.refresh,
     };
-    let events = begin(session, &new, &context).await?;
-    Course::new(session).run(events).await
+    for _ in 1..ATTEMPTS {
+        match attempt(session, &new).await {
+            Err(CliError::Client(error)) => match blob::missing(&error) {
+                Some(missing) => context.send(&session.client, missing).await?,
+                None => return Err(error.into()),
+            },
+            outcome => return outcome,
+        }
+    }
+    attempt(session, &new).await
+}
+
+async fn attempt(session: &Session, new: &NewBake) -> Result<Baked, CliError> {
+    Course::new(session).run(session.client.bake(new).await?).await
 }
 
 fn recipe_text(directory: &Path) -> Result<String, CliError> {
@@ -70,24 +82,6 @@ fn check(order: &Order, text: &str) -> Result<Recipe, CliError> {
         return Err(CliError::invalid(message));
     }
     Ok(recipe)
-}
-
-/// Asks, sends what is missing, asks again.
-async fn begin(
-    session: &Session,
-    new: &NewBake,
-    context: &Context,
-) -> Result<Events<BakeEvent>, CliError> {
-    for _ in 1..ATTEMPTS {
-        match session.client.bake(new).await {
-            Err(error) => match blob::missing(&error) {
-                Some(missing) => context.send(&session.client, missing).await?,
-                None => return Err(error.into()),
-            },
-            Ok(events) => return Ok(events),
-        }
-    }
-    Ok(session.client.bake(new).await?)
 }
 
 /// How a bake goes.
@@ -118,14 +112,14 @@ impl Course {
     }
 
     fn begin_step(&mut self, step: String) {
-        self.progress.under_way(&step, "");
+        self.progress.passing(&step, "");
         self.step = step;
         self.began = Instant::now();
         self.said.clear();
     }
 
     fn hear(&mut self, line: String) {
-        self.progress.under_way(&self.step, &line);
+        self.progress.passing(&self.step, &line);
         if self.said.len() == LAST_LINES {
             self.said.pop_front();
         }
@@ -135,7 +129,8 @@ impl Course {
     fn end_step(&mut self, layer: &BakedLayer) {
         let took = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let note = if layer.cached { "cached".to_owned() } else { size(layer.bytes) };
-        self.progress.done(&layer.step, &note, if layer.cached { 0 } else { took });
+        let step = std::mem::take(&mut self.step);
+        self.progress.done(if step.is_empty() { &layer.step } else { &step }, &note, took);
     }
 
     /// A failed step is shown with what it said last.

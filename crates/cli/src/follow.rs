@@ -69,7 +69,7 @@ async fn until_end(
         if heard.elapsed() > PATIENCE {
             return Err(error.into());
         }
-        progress.under_way("server", "not answering; asking again");
+        progress.passing("server", "not answering; asking again");
         tokio::time::sleep(PAUSE).await;
     }
 }
@@ -113,8 +113,16 @@ async fn pass(
 
 fn draw(progress: &mut Progress, what: &Happening) {
     match what {
-        Happening::ActionStarted { action } => progress.under_way(action, ""),
-        Happening::ActionWaiting { action, note } => progress.under_way(action, note),
+        Happening::Prepared { step, note } => {
+            progress.passing(step, note.as_deref().unwrap_or(""));
+        }
+        Happening::Sealed { release, notes, .. } => {
+            let release = release.map(|release| release.short()).unwrap_or_default();
+            progress.done("plan", &release, 0);
+            notes.iter().for_each(|note| progress.remark(note));
+        }
+        Happening::ActionStarted { action, summary, .. } => progress.passing(action, summary),
+        Happening::ActionWaiting { action, note } => progress.waiting(action, note),
         Happening::ActionDone { action, note, milliseconds } => {
             progress.done(action, note.as_deref().unwrap_or(""), *milliseconds);
         }
@@ -186,6 +194,9 @@ fn details(deployment: &Deployment) -> Vec<String> {
     }
     if let Some(answer) = &failure.last_check {
         lines.push(format!("last check: {}", clean(answer)));
+    }
+    if let Some(exit) = &failure.exit {
+        lines.push(format!("exit: {}", clean(exit)));
     }
     if let Some(instance) = failure.instance.filter(|_| !failure.log.is_empty()) {
         lines.push(format!("last lines of instance {instance}"));

@@ -41,15 +41,19 @@ impl Progress {
         Self { style, open: false }
     }
 
-    /// An action is under way; `note` says what it waits for.
-    pub(crate) fn under_way(&mut self, label: &str, note: &str) {
+    /// An action began: seen until it is done, and only where lines are live.
+    pub(crate) fn passing(&mut self, label: &str, note: &str) {
+        if self.style == Style::Live {
+            talk(&format!("{REDRAW}{}", cut(&line(label, note, "…"))));
+            self.open = true;
+        }
+    }
+
+    /// An action waits; `note` says for what.
+    pub(crate) fn waiting(&mut self, label: &str, note: &str) {
         match self.style {
-            Style::Live => {
-                talk(&format!("{REDRAW}{}", cut(&line(label, note, "…"))));
-                self.open = true;
-            }
-            Style::Plain if !note.is_empty() => talk(&(line(label, note, "…") + "\n")),
-            Style::Plain | Style::Silent => {}
+            Style::Plain => talk(&(line(label, note, "…") + "\n")),
+            Style::Live | Style::Silent => self.passing(label, note),
         }
     }
 

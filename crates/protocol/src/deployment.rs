@@ -9,7 +9,9 @@ pub use plan::{Difference, Plan, PlannedAction, PlannedGroup};
 pub use request::{DeployRequest, Reason, ResizeRequest, RollbackRequest};
 
 use crate::{Exit, Timestamp};
-use kiln_names::{AppName, CommitId, DeploymentId, Digest, EnvName, InstanceId, ReleaseId};
+use kiln_names::{
+    AppName, CommitId, DeploymentId, Digest, EnvName, GroupName, InstanceId, ReleaseId,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -144,10 +146,14 @@ pub struct Failure {
     pub action: String,
     /// What happened.
     pub reason: String,
-    /// The last answer of the failed instance's check.
+    /// The last answer of its check.
     pub last_check: Option<String>,
-    /// The instance that failed.
+    /// The group that shows why.
+    pub group: Option<GroupName>,
+    /// The instance that shows why.
     pub instance: Option<InstanceId>,
+    /// How that instance ended, if it did.
+    pub exit: Option<String>,
     /// Its last lines.
     pub log: Vec<String>,
 }

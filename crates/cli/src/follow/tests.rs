@@ -38,6 +38,8 @@ fn a_failure_shows_check_log_and_what_to_type_next() {
             action: "await start-up checks".to_owned(),
             reason: "no instance passed its start-up check in 60s".to_owned(),
             last_check: Some("503 Service Unavailable".to_owned()),
+            group: None,
+            exit: Some("exited with code 1".to_owned()),
             instance: Some(InstanceId::parse("0a0b0c0d0e0f").unwrap()),
             log: vec!["Traceback".to_owned(), "\u{1b}[31mboom".to_owned()],
         }),
@@ -46,6 +48,7 @@ fn a_failure_shows_check_log_and_what_to_type_next() {
     expect_test::expect![[r"
         error: deployment 010203040506 of hello in prod failed and was undone: no instance passed its start-up check in 60s.
           last check: 503 Service Unavailable
+          exit: exited with code 1
           last lines of instance 0a0b0c0d0e0f
           | Traceback
           |  [31mboom

@@ -2,6 +2,7 @@
 
 use super::{Deployment, DeploymentState};
 use crate::Timestamp;
+use kiln_names::ReleaseId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -30,10 +31,36 @@ pub enum Happening {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
+    /// A step of the preparation found what it looked for.
+    Prepared {
+        /// The step.
+        step: String,
+        /// What it found.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
+    /// The plan is complete; nothing will be added to it.
+    Sealed {
+        /// The release it goes to; none when it takes everything away.
+        release: Option<ReleaseId>,
+        /// How many actions it has.
+        actions: usize,
+        /// What a person may want to know.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        notes: Vec<String>,
+    },
     /// An action began.
     ActionStarted {
         /// Its name.
         action: String,
+        /// Its part of the deployment: `create`, `settle`, `shift`, `watch`, `finish`.
+        phase: String,
+        /// What it does, with what.
+        summary: String,
+        /// Its place, from 1.
+        place: usize,
+        /// Of how many.
+        of: usize,
     },
     /// An action waits; said again when what it waits for changes.
     ActionWaiting {

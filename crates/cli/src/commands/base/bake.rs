@@ -78,13 +78,13 @@ impl Course {
         match event {
             BaseEvent::Step { step } => {
                 self.end_step();
-                self.progress.under_way(&step, "");
+                self.progress.passing(&step, "");
                 self.step = Some((step, Instant::now()));
                 None
             }
             BaseEvent::Output { line } => {
                 let step = self.step.as_ref().map_or("", |(step, _)| step);
-                self.progress.under_way(step, &line);
+                self.progress.passing(step, &line);
                 None
             }
             BaseEvent::Baked(base) => {
