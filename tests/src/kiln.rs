@@ -1,6 +1,6 @@
 //! One Kiln of its own: started, asked, hurt, taken down, and looked after.
 
-use crate::{Leaks, Ran, image, program, until, until_some};
+use crate::{Leaks, Ran, image, ports, program, until, until_some};
 use anyhow::{Context, Result};
 use kiln_load::{Answer, Target};
 use serde_json::Value;
@@ -13,6 +13,8 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
+/// Who types the commands, as Kiln is told.
+pub const USER: &str = "ada";
 /// How long a start may take on a busy machine.
 const START: Duration = Duration::from_secs(60);
 
@@ -70,13 +72,9 @@ impl Kiln {
     pub fn try_start() -> Result<Self> {
         let scratch = tempfile::Builder::new().prefix("kiln-").tempdir()?;
         let data = scratch.path().join("data");
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let kiln = Self {
-            scratch,
-            data,
-            ready: Mutex::new(Ready { api: any, http: any }),
-            up: Mutex::new(None),
-        };
+        let [api, http] = ports::free()?;
+        let ready = Mutex::new(Ready { api, http });
+        let kiln = Self { scratch, data, ready, up: Mutex::new(None) };
         kiln.up()?;
         Ok(kiln)
     }
@@ -169,6 +167,7 @@ impl Kiln {
     pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
         let mut command = Command::new(program::kiln());
         command.env_remove("KILN_URL").env_remove("KILN_TOKEN").env("KILN_DATA", &self.data);
+        command.env_remove("SUDO_USER").env("USER", USER);
         command.args(arguments).current_dir(self.scratch.path()).stdin(Stdio::null());
         command
     }
@@ -269,6 +268,24 @@ impl Kiln {
             self.reap();
             pids.is_empty()
         });
+    }
+
+    /// What a power cut and a start of the machine leave of a Kiln: its data, and nothing else.
+    ///
+    /// # Panics
+    /// When it does not start again.
+    pub fn reboot(&self) {
+        self.lose_power();
+        let run = Path::new("/run/kiln").join(self.install());
+        std::fs::remove_dir_all(run).expect("root may remove it");
+        self.up().expect("it starts again");
+    }
+
+    /// Lets it go on after this program has ended, and says where its files are.
+    #[must_use]
+    pub fn keep(self) -> PathBuf {
+        let kept = std::mem::ManuallyDrop::new(self);
+        kept.data.clone()
     }
 
     /// Types `kiln down`.

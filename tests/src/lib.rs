@@ -7,15 +7,16 @@ pub mod cache;
 mod image;
 mod kiln;
 mod leaks;
+mod ports;
 mod program;
 mod project;
 mod ran;
 mod wait;
 
 pub use image::{debian, rootfs, suite};
-pub use kiln::{Kiln, Part};
+pub use kiln::{Kiln, Part, USER};
 pub use leaks::Leaks;
-pub use program::{kiln, service};
+pub use program::{kiln, repository, service};
 pub use project::Project;
 pub use ran::Ran;
 pub use wait::{until, until_some};

@@ -29,7 +29,10 @@ fn beside(name: &str, build: &str) -> PathBuf {
 }
 
 /// The root of the repository.
+///
+/// # Panics
+/// Never: this crate lies in the repository.
 #[must_use]
-pub(crate) fn repository() -> &'static Path {
+pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this crate lies in the repository")
 }

@@ -1,5 +1,16 @@
-//! The real binary, end to end.
+//! The real binary, end to end: each test has a Kiln of its own and takes it down again, and fails
+//! when anything is left of it. Root is needed, as Kiln needs it.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there and then")]
 
+mod bakes;
+mod configuration;
+mod crashes;
+mod debian;
+mod failures;
 mod layering;
+mod life;
+mod lock;
+mod mistakes;
+mod stuck;
+mod traffic;
