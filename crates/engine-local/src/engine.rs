@@ -48,7 +48,7 @@ impl Engine for LocalEngine {
         db.commit().await.map_err(store)?;
         let group = Group::new(Arc::new(spec.clone()), 0, false);
         self.inner.model().groups.insert(spec.id, group);
-        tokio::spawn(keeper::keep(self.inner.clone(), spec.id));
+        self.inner.spawn(keeper::keep(self.inner.clone(), spec.id));
         Ok(())
     }
 

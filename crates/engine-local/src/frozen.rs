@@ -3,12 +3,14 @@
 use crate::inner::Inner;
 use crate::life::Birth;
 use crate::machine::hostname;
+use kiln_config::InstanceFacts;
 use kiln_container::{InstanceSpec, Limits, NetworkMode, Output, Rlimit, Root, Stop, User};
 use kiln_engine::GroupSpec;
 use kiln_image::Image;
 use kiln_init::InitSpec;
-use kiln_protocol::configuration::{Network, variables};
+use kiln_protocol::configuration::Network;
 use std::collections::BTreeMap;
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
 /// The program that images of Kiln's own start with.
@@ -53,7 +55,7 @@ fn spec(inner: &Inner, birth: &Birth, image: &Image, mut lower: Vec<PathBuf>) ->
     }
 }
 
-/// The image's own variables, the configuration's, then Kiln's, which nothing overrides.
+/// The image's own variables, then the configuration's and Kiln's, which nothing overrides.
 fn environment(birth: &Birth, image: &[String]) -> BTreeMap<String, String> {
     let group = &birth.spec;
     let mut env: BTreeMap<String, String> = image
@@ -61,19 +63,22 @@ fn environment(birth: &Birth, image: &[String]) -> BTreeMap<String, String> {
         .filter_map(|pair| pair.split_once('='))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-    env.extend(variables(&group.user_data.properties));
-    let mut set = |name: &str, value: String| env.insert(name.to_owned(), value);
-    set("KILN_APP", group.app.to_string());
-    set("KILN_ENV", group.env.to_string());
-    set("KILN_PROCESS", group.process.to_string());
-    set("KILN_GROUP", group.name.to_string());
-    set("KILN_RELEASE", group.release.short());
-    set("KILN_INSTANCE", birth.id.to_string());
-    set("KILN_SLOT", birth.slot.to_string());
-    if group.run.port.is_some() {
-        set("PORT", birth.address.port().to_string());
-    }
+    env.extend(kiln_config::environment(&group.user_data.properties, &facts(birth)));
     env
+}
+
+fn facts(birth: &Birth) -> InstanceFacts<'_> {
+    let group = &birth.spec;
+    InstanceFacts {
+        app: &group.app,
+        env: &group.env,
+        process: &group.process,
+        group: &group.name,
+        instance: birth.id,
+        release: group.release,
+        image: group.image,
+        port: NonZeroU16::new(birth.address.port()),
+    }
 }
 
 fn network(inner: &Inner, birth: &Birth) -> NetworkMode {

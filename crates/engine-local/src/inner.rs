@@ -18,6 +18,8 @@ pub(crate) struct Inner {
     pub(crate) machine: Machine,
     pub(crate) link: Link,
     pub(crate) launches: Semaphore,
+    /// Where the engine began: its tasks live and end with that, whoever calls it from where.
+    tasks: tokio::runtime::Handle,
     model: Mutex<Model>,
     changes: watch::Sender<u64>,
 }
@@ -36,6 +38,7 @@ impl Inner {
             machine,
             link,
             launches: Semaphore::new(LAUNCHES_AT_ONCE),
+            tasks: tokio::runtime::Handle::current(),
             model: Mutex::new(model),
             changes: watch::Sender::new(0),
         }
@@ -45,6 +48,11 @@ impl Inner {
     pub(crate) fn model(&self) -> MutexGuard<'_, Model> {
         // Every change to the model is a single step, so a panic elsewhere leaves it whole.
         self.model.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins a task of the engine's own.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        drop(self.tasks.spawn(task));
     }
 
     /// Says that an observation may differ from the one before.

@@ -76,11 +76,11 @@ async fn act(inner: &Arc<Inner>, id: GroupId, steps: Vec<Step>) -> Result<Progre
         match step {
             Step::Start(_) => {}
             Step::Drain(instance) => {
-                tokio::spawn(drain(inner.clone(), instance, None));
+                inner.spawn(drain(inner.clone(), instance, None));
             }
             Step::GiveUp(instance) => {
                 let reason = Some(never_passed(inner, id, instance));
-                tokio::spawn(drain(inner.clone(), instance, reason));
+                inner.spawn(drain(inner.clone(), instance, reason));
             }
             Step::Replace(instance) => replace(inner, instance),
             Step::Forget => {
@@ -116,7 +116,7 @@ async fn start(inner: &Arc<Inner>, id: GroupId, slots: &[u32]) -> Result<(), Sto
     db.commit().await?;
     for birth in births {
         admit(inner, &birth);
-        tokio::spawn(life::begin(inner.clone(), birth));
+        inner.spawn(life::begin(inner.clone(), birth));
     }
     inner.changed();
     Ok(())

@@ -105,9 +105,9 @@ impl LocalEngine {
         let inner = Arc::new(Inner::new(settings.db, settings.images, machine, link, model));
         recover::take_over(&inner).await?;
         inner.link.touch();
-        tokio::spawn(link::send_tables(inner.clone()));
-        tokio::spawn(link::hear(inner.clone()));
-        tokio::spawn(usage::sample(inner.clone()));
+        inner.spawn(link::send_tables(inner.clone()));
+        inner.spawn(link::hear(inner.clone()));
+        inner.spawn(usage::sample(inner.clone()));
         Ok(Self { inner })
     }
 }

@@ -70,7 +70,7 @@ pub(crate) fn runs(inner: &Arc<Inner>, birth: &Birth, shim: ProcessIdent) {
     inner.link.touch();
     inner.changed();
     if birth.spec.run.port.is_none() {
-        tokio::spawn(settle(inner.clone()));
+        inner.spawn(settle(inner.clone()));
     }
 }
 

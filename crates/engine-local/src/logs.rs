@@ -47,7 +47,8 @@ pub(crate) async fn read(inner: Arc<Inner>, query: LogQuery) -> Result<LogStream
         return Ok(Box::pin(futures_util::stream::iter(lines)));
     }
     let (send, receive) = mpsc::channel(QUEUE);
-    tokio::spawn(follow(inner, query, lines, followers, send));
+    let following = follow(inner.clone(), query, lines, followers, send);
+    inner.spawn(following);
     let next = |mut receive: mpsc::Receiver<LogLine>| async {
         let line = receive.recv().await?;
         Some((line, receive))

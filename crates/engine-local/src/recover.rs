@@ -52,7 +52,7 @@ pub(crate) async fn take_over(inner: &Arc<Inner>) -> Result<(), LocalError> {
     }
     let groups: Vec<_> = inner.model().groups.keys().copied().collect();
     for group in groups {
-        tokio::spawn(keeper::keep(inner.clone(), group));
+        inner.spawn(keeper::keep(inner.clone(), group));
     }
     Ok(())
 }
@@ -72,13 +72,13 @@ async fn resume(inner: &Arc<Inner>, birth: Birth) {
     match find(inner, birth.id).await {
         Found::Runs(shim) => {
             life::runs(inner, &birth, shim.clone());
-            tokio::spawn(life::follow(inner.clone(), birth, shim));
+            inner.spawn(life::follow(inner.clone(), birth, shim));
         }
         Found::Ended => {
-            let inner = inner.clone();
-            tokio::spawn(async move {
-                let exit = exits::read(&inner, &birth).await;
-                life::ended(&inner, &birth, exit).await;
+            let taken = inner.clone();
+            inner.spawn(async move {
+                let exit = exits::read(&taken, &birth).await;
+                life::ended(&taken, &birth, exit).await;
             });
         }
     }

@@ -23,6 +23,7 @@ impl Traffic for LocalEngine {
         expected: TrafficVersion,
     ) -> Result<TrafficVersion, EngineError> {
         let mut db = self.begin(call, &desired.app, &desired.env).await?;
+        self.know_all_groups(desired)?;
         let key = (desired.app.clone(), desired.env.clone());
         let asked = self.inner.model().traffic.get(&key).cloned();
         let version = asked.as_ref().map(|asked| asked.version).unwrap_or_default();
@@ -63,6 +64,18 @@ impl Traffic for LocalEngine {
 }
 
 impl LocalEngine {
+    /// Refuses shares of groups that are not there: a weight would send requests to nobody.
+    fn know_all_groups(&self, desired: &TrafficState) -> Result<(), EngineError> {
+        let model = self.inner.model();
+        let mut shares = desired.clusters.iter().flat_map(|cluster| &cluster.shares);
+        match shares.find(|share| !model.groups.contains_key(&share.group)) {
+            Some(share) => {
+                Err(EngineError::not_found(format!("there is no group {}", share.group)))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Waits until the router carries what is known now.
     async fn await_in_force(&self, version: TrafficVersion) -> Result<TrafficVersion, EngineError> {
         let table = self.inner.link.touch();

@@ -7,11 +7,13 @@ mod data;
 mod down;
 mod ports;
 mod role;
+mod say;
 mod server;
 mod shutdown;
 mod up;
 
 use clap::Parser;
+use kiln_cli::{Command, Parsed};
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -36,9 +38,10 @@ fn daemon_args() -> impl Iterator<Item = std::ffi::OsString> {
 }
 
 fn command_line() -> ExitCode {
-    match kiln_cli::parse() {
-        kiln_cli::Parsed::Up(options) => up::run(options),
-        kiln_cli::Parsed::Down(options) => down::run(options),
-        kiln_cli::Parsed::Client(command) => kiln_cli::execute(command),
+    match kiln_cli::parse(std::env::args_os()) {
+        Ok(Parsed { globals, command: Command::Up(options) }) => up::run(&globals, &options),
+        Ok(Parsed { globals, command: Command::Down(_) }) => down::run(&globals),
+        Ok(parsed) => kiln_cli::run(parsed),
+        Err(exit) => exit.into(),
     }
 }

@@ -1,0 +1,106 @@
+//! The parts that run in the background: what they are told, and how they begin and end.
+
+use crate::chain::chain;
+use crate::data::Data;
+use crate::role::Role;
+use crate::{server, shutdown};
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// How long a router that stops lets requests in flight go on.
+const DRAIN: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// The control plane.
+#[derive(Debug, Parser)]
+#[command(name = "server")]
+pub(crate) struct Server {
+    /// The data directory.
+    #[arg(long)]
+    pub(crate) data: PathBuf,
+    /// Where the API listens over TCP.
+    #[arg(long)]
+    pub(crate) api: SocketAddr,
+    /// The network that instances get their addresses from.
+    #[arg(long)]
+    pub(crate) network: Option<kiln_container::Subnet>,
+}
+
+/// The data plane.
+#[derive(Debug, Parser)]
+#[command(name = "router")]
+pub(crate) struct Router {
+    /// The data directory.
+    #[arg(long)]
+    pub(crate) data: PathBuf,
+    /// Where traffic is taken.
+    #[arg(long)]
+    pub(crate) http: SocketAddr,
+}
+
+/// A part that plays until it is told to stop.
+pub(crate) trait Daemon {
+    /// Plays the part.
+    async fn play(&self) -> Result<()>;
+}
+
+impl Daemon for Server {
+    async fn play(&self) -> Result<()> {
+        let data = Data::ensure(&self.data)?;
+        let _held = hold(Role::Server, &data)?;
+        server::serve(&data, self.api, self.network).await
+    }
+}
+
+impl Daemon for Router {
+    async fn play(&self) -> Result<()> {
+        let data = Data::ensure(&self.data)?;
+        let _held = hold(Role::Router, &data)?;
+        let settings = kiln_router::Settings {
+            listen: self.http,
+            listener: None,
+            control: data.router_socket(),
+            state_dir: data.at("router"),
+            drain_timeout: DRAIN,
+        };
+        let announced = data.clone();
+        let router = kiln_router::run(settings, shutdown::asked());
+        let address = crate::ports::of_router(&announced);
+        tokio::pin!(router);
+        tokio::select! {
+            ended = &mut router => return ended.context("carry traffic"),
+            address = address => Role::Router.announce(&announced, Some(address?))?,
+        }
+        router.await.context("carry traffic")
+    }
+}
+
+fn hold(role: Role, data: &Data) -> Result<crate::role::Held> {
+    match role.take(data)? {
+        Some(held) => Ok(held),
+        None => bail!("another {} runs on {}", role.name(), data.root().display()),
+    }
+}
+
+/// Runs a part to its end.
+pub(crate) fn run(daemon: &impl Daemon) -> ExitCode {
+    // A session of its own: no terminal and no process group of the caller reaches it. Under a
+    // service manager it is one already.
+    rustix::process::setsid().ok();
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new("info"))
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .init();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let played = runtime.context("start threads").and_then(|rt| rt.block_on(daemon.play()));
+    match played {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("failed to {}", chain(&error));
+            ExitCode::FAILURE
+        }
+    }
+}

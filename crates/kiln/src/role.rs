@@ -1,0 +1,80 @@
+//! Who plays which part: each part is played by one process at a time, known by boot, pid and start
+//! time, and found again by whoever comes later.
+
+use crate::data::Data;
+use anyhow::{Context, Result};
+use kiln_container::{Boot, ProcessIdent};
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// A part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Watches the other two.
+    Up,
+    /// API, orchestrator, bakery, keeper.
+    Server,
+    /// Data plane.
+    Router,
+}
+
+/// Who plays a part, and where it listens.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Player {
+    pub(crate) process: ProcessIdent,
+    pub(crate) address: Option<SocketAddr>,
+    /// The program it runs from: another one than ours has been upgraded since.
+    pub(crate) version: String,
+}
+
+/// The part is played for as long as this is held.
+#[derive(Debug)]
+pub(crate) struct Held(#[expect(dead_code, reason = "the lock goes with the file")] File);
+
+impl Role {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Server => "server",
+            Self::Router => "router",
+        }
+    }
+
+    fn file(self, data: &Data) -> PathBuf {
+        data.run().join(format!("{}.json", self.name()))
+    }
+
+    /// Takes the part; `None` while another process has it.
+    pub(crate) fn take(self, data: &Data) -> Result<Option<Held>> {
+        let path = data.run().join(format!("{}.lock", self.name()));
+        let lock = File::create(&path).with_context(|| format!("open {}", path.display()))?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(Held(lock))),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("lock {}", path.display())),
+        }
+    }
+
+    /// Says that this process plays the part, ready for others.
+    pub(crate) fn announce(self, data: &Data, address: Option<SocketAddr>) -> Result<()> {
+        let pid = i32::try_from(std::process::id()).context("a pid beyond 31 bits")?;
+        let process = ProcessIdent::of(pid, &Boot::current()?)?;
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        let player = Player { process, address, version };
+        let path = self.file(data);
+        let new = path.with_extension("new");
+        fs::write(&new, serde_json::to_vec(&player)?)?;
+        fs::rename(new, path)?;
+        Ok(())
+    }
+
+    /// Who plays the part now.
+    pub(crate) fn player(self, data: &Data) -> Option<Player> {
+        let text = fs::read(self.file(data)).ok()?;
+        let player: Player = serde_json::from_slice(&text).ok()?;
+        player.process.is_alive(&Boot::current().ok()?).then_some(player)
+    }
+}
