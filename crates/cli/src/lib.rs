@@ -56,6 +56,7 @@ pub struct Parsed {
 #[derive(Debug, clap::Parser)]
 #[command(
     name = "kiln",
+    bin_name = "kiln",
     version,
     verbatim_doc_comment,
     max_term_width = 80,

@@ -3,10 +3,10 @@
 use crate::CliError;
 use crate::commands::Target;
 use crate::session::Session;
-use crate::words::count;
-use kiln_names::ImageRef;
+use crate::words::{clean, count, or_dash};
+use kiln_names::{ImageRef, ReleaseId};
 use kiln_protocol::Exit;
-use kiln_protocol::deployment::{DeployRequest, Difference, Plan as Planned};
+use kiln_protocol::deployment::{DeployRequest, Difference, Plan as Planned, PlannedAction};
 
 /// Show what a deployment would do, and change nothing
 ///
@@ -40,25 +40,28 @@ impl Plan {
 }
 
 fn words(plan: &Planned) -> String {
-    let mut text = format!("{} {}: {}", plan.app, plan.env, plan.release.short());
-    match &plan.from {
-        Some(from) => text.push_str(&format!(", from {}\n", from.short())),
-        None => text.push_str(", the first\n"),
-    }
-    let version = plan.version.as_deref().unwrap_or("no version");
-    text.push_str(&format!("  image     {} ({version})\n", plan.image.short()));
-    text.push_str(&format!("  config    {}\n", plan.config.short()));
-    text.push_str(&format!("  strategy  {}\n", plan.strategy));
+    let short = |release: &Option<ReleaseId>| or_dash(release.map(|release| release.short()));
+    let mut text = format!("{} in {}\n", plan.app, plan.env);
+    let mut line = |name: &str, value: &str| {
+        text.push_str(&format!("  {name:<8}  {value}\n"));
+    };
+    line("from", &short(&plan.from));
+    line("release", &short(&plan.release));
+    line("image", &or_dash(plan.image.map(|image| image.short())));
+    line("version", &or_dash(plan.version.as_ref()));
+    line("config", &or_dash(plan.config.map(|commit| commit.short())));
     for group in &plan.groups {
+        let routes: String = group.routes.iter().map(|route| format!(", {route}")).collect();
         let size = count(group.size as usize, "instance");
-        let routes: Vec<_> = group.routes.iter().map(ToString::to_string).collect();
-        let line = format!("  {}  {size}  {}", group.process, routes.join(" "));
-        text.push_str(&format!("{}\n", line.trim_end()));
+        line("group", &format!("{}: {size}{routes}", group.process));
+    }
+    for note in &plan.notes {
+        line("note", &clean(note));
     }
     text.push_str(&differences(&plan.differences));
     text.push_str("\nIt would\n");
-    for action in &plan.actions {
-        text.push_str(&format!("  {:<8} {}\n", action.phase, action.description));
+    for PlannedAction { phase, name, description } in &plan.actions {
+        text.push_str(&format!("  {phase:<8}  {name:<18}  {description}\n"));
     }
     text
 }

@@ -11,24 +11,24 @@ pub struct Plan {
     pub app: AppName,
     /// The environment.
     pub env: EnvName,
-    /// The release it would go to.
-    pub release: ReleaseId,
     /// The release that is active.
     pub from: Option<ReleaseId>,
+    /// The release it would go to; none when it would take everything away.
+    pub release: Option<ReleaseId>,
     /// The image of the release it would go to.
-    pub image: Digest,
+    pub image: Option<Digest>,
     /// A name of that image, as `APP:VERSION`.
     pub version: Option<String>,
     /// The configuration of the release it would go to.
-    pub config: CommitId,
-    /// How traffic would be moved, such as `red-black`.
-    pub strategy: String,
+    pub config: Option<CommitId>,
     /// The groups it would create.
     pub groups: Vec<PlannedGroup>,
-    /// What it would do, in order.
-    pub actions: Vec<PlannedAction>,
     /// How the release it would go to differs from the active one.
     pub differences: Vec<Difference>,
+    /// What a person may want to know: what was chosen, what was found changed by others.
+    pub notes: Vec<String>,
+    /// What it would do, in order.
+    pub actions: Vec<PlannedAction>,
 }
 
 /// A group that would be created.
