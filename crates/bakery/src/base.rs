@@ -15,8 +15,10 @@ use kiln_store::audit::By;
 use kiln_store::bakes::{self, BaseRow, CachedLayer};
 use kiln_store::images::{self, ImageRow};
 use serde_json::json;
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::mpsc::Sender;
+
+const SECOND: Duration = Duration::from_secs(1);
 
 /// Why there is no base. Reads after "failed to …".
 #[derive(Debug, thiserror::Error)]
@@ -94,7 +96,9 @@ impl Bakery {
         let layer = blocking(move || {
             let tar = images.open_blob(&archive)?;
             let staging = images.unpack_rootfs(tar, &Limits::default())?;
-            commit(&images, staging)
+            // Times of an archive were set by whoever made it; what is scrubbed is of today.
+            let start = disk_time::now(&staging)?;
+            commit(&images, staging, start)
         });
         let layer = layer.await?;
         layers.notes.layer(key, layer);
@@ -111,9 +115,11 @@ impl Bakery {
         let include = include.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
         // A suite is named as packages are, and is as little to be taken for an option.
         let suite = Package::parse(suite)?;
+        // The archive has whole seconds.
+        let start = disk_time::now(&self.images.staging().map_err(BakeError::from)?)? - SECOND;
         let staging = debootstrap(&self.images, suite.as_str(), &include, layers.events).await?;
         let images = self.images.clone();
-        Ok(blocking(move || commit(&images, staging)).await?)
+        Ok(blocking(move || commit(&images, staging, start)).await?)
     }
 
     /// Puts `kiln-init` on top.
@@ -169,9 +175,7 @@ fn first_step(new: &NewBase) -> String {
     }
 }
 
-/// Times of an archive were set by whoever made it, and stay; what was scrubbed is of today.
-fn commit(images: &Store, staging: Staging) -> Result<CachedLayer, BakeError> {
-    let start = disk_time::now(&staging)?;
+fn commit(images: &Store, staging: Staging, start: SystemTime) -> Result<CachedLayer, BakeError> {
     scrub(&staging.root()).map_err(BakeError::io("scrub the root file system"))?;
     Ok(cached_form(images.commit_layer(staging, Clamp::from_start(start))?))
 }

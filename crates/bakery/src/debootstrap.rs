@@ -3,7 +3,7 @@
 use crate::bakery::blocking;
 use crate::tail::Tail;
 use crate::{BakeError, BakeEvent, StepFailure, sources};
-use kiln_image::{Limits, PUBLISHED_TIME, Staging, Store};
+use kiln_image::{Limits, Staging, Store};
 use kiln_protocol::recipe::Package;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::fs::{self, File};
@@ -19,7 +19,8 @@ const APT: &str = "/etc/apt";
 const PROGRAM: &str = "mmdebstrap";
 
 /// Makes the root file system of `suite` with `include` besides the essential packages; not
-/// committed yet.
+/// committed yet. Files that a package brought keep its times, by which Python knows what it
+/// compiled; so no `SOURCE_DATE_EPOCH`, to which mmdebstrap would set the times of all of them.
 ///
 /// # Cancellation
 /// Dropping the future asks mmdebstrap to end, which cleans up after itself.
@@ -84,7 +85,6 @@ fn spawn(suite: &str, include: &[Package], sources: &[PathBuf]) -> Result<Runnin
         .env_clear()
         .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
         .env("LC_ALL", "C.UTF-8")
-        .env("SOURCE_DATE_EPOCH", PUBLISHED_TIME.to_string())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

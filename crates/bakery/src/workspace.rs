@@ -153,8 +153,8 @@ async fn gone(install: InstallId, id: InstanceId) {
     }
 }
 
-/// What every command of a bake finds set. `SOURCE_DATE_EPOCH` makes tools write the same time every
-/// day, and Python compile files that are known by their content instead of their time.
+/// What every command of a bake finds set. `SOURCE_DATE_EPOCH` makes the tools that know it write the
+/// same time every day.
 fn environment() -> BTreeMap<String, String> {
     let epoch = PUBLISHED_TIME.to_string();
     [

@@ -13,7 +13,7 @@ async fn two_data_directories_bake_the_same_image() {
     let (one, two) = (Kitchen::small().await, Kitchen::small().await);
     let (first, _) = one.bake_at(&recipe, NOON).await.unwrap();
     let (second, _) = two.bake_at(&recipe, NOON + 1_000_000_000).await.unwrap();
-    one.compare(&two, &first, &second);
+    one.compare(&two, &first.image, &second.image);
     assert!(second.layers.iter().all(|layer| !layer.cached));
     assert_eq!(first.layers, second.layers);
 }

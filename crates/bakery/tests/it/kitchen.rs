@@ -1,12 +1,13 @@
 //! What the tests bake with: a data directory each, two bases, contexts of text files.
 
-use kiln_bakery::{BakeError, BakeEvent, Bakery, Settings};
+use kiln_bakery::{BakeError, BakeEvent, Bakery, BaseError, Settings};
 use kiln_container::{Cgroups, Network};
 use kiln_image::{ImageConfig, Stack, Store};
 use kiln_names::{AppName, BaseName, Digest, InstallId, InstanceId, Version};
 use kiln_protocol::bake::{Baked, ContextContent, ContextEntry, NewBake, NewBase};
 use kiln_store::Database;
 use kiln_store::audit::By;
+use kiln_store::bakes::{self, BaseRow};
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ pub(crate) const NOON: u64 = 1_795_262_400_000;
 /// Made once and kept: Debian's minimal root file system.
 const DEBIAN: &str = "/var/cache/kiln-test/debian-12.tar";
 /// Made once and kept: one static program.
-const BUSYBOX: &str = "/var/cache/kiln-test/busybox.tar";
+pub(crate) const BUSYBOX: &str = "/var/cache/kiln-test/busybox.tar";
 
 /// A bakery of its own. Everything it made goes with it.
 pub(crate) struct Kitchen {
@@ -35,6 +36,11 @@ impl Kitchen {
     /// Without a network, on busybox.
     pub(crate) async fn small() -> Self {
         Self::open("small", Path::new(BUSYBOX), false).await
+    }
+
+    /// As [`Kitchen::small`], with a network.
+    pub(crate) async fn networked() -> Self {
+        Self::open("small", Path::new(BUSYBOX), true).await
     }
 
     /// With a network, on Debian.
@@ -56,16 +62,19 @@ impl Kitchen {
         let settings = Settings::new(shim(), install, bridge, ids);
         let bakery = Bakery::new(db.clone(), images.clone(), settings);
         let kitchen = Self { bakery, db, images, install, networked, _dir: dir };
-        kitchen.bake_base(base, archive).await;
+        kitchen.import(base, archive).await;
         kitchen
     }
 
-    pub(crate) async fn bake_base(&self, name: &str, archive: &Path) -> Digest {
+    pub(crate) async fn import(&self, name: &str, archive: &Path) -> Digest {
         let archive = self.send(archive);
+        self.base(name, &NewBase::Rootfs { archive }).await.unwrap().digest
+    }
+
+    pub(crate) async fn base(&self, name: &str, new: &NewBase) -> Result<BaseRow, BaseError> {
         let (events, mut told) = mpsc::channel(64);
         tokio::spawn(async move { while told.recv().await.is_some() {} });
-        let (name, new) = (BaseName::parse(name).unwrap(), NewBase::Rootfs { archive });
-        self.bakery.bake_base(&name, &new, &by(), &events).await.unwrap().digest
+        self.bakery.bake_base(&BaseName::parse(name).unwrap(), new, &by(), &events).await
     }
 
     fn send(&self, file: &Path) -> Digest {
@@ -131,14 +140,22 @@ impl Kitchen {
         String::from_utf8(listed.unwrap().stdout).unwrap().lines().map(str::to_owned).collect()
     }
 
-    /// Says which entries of which layer differ between two bakes that should be the same.
-    pub(crate) fn compare(&self, other: &Self, ours: &Baked, theirs: &Baked) {
-        for (a, b) in ours.layers.iter().zip(&theirs.layers) {
+    /// Says which entries of which layer differ between two images that should be the same.
+    pub(crate) fn compare(&self, other: &Self, ours: &Digest, theirs: &Digest) {
+        let layers = |kitchen: &Self, image| kitchen.images.image(image).unwrap().layers;
+        for (a, b) in layers(self, ours).iter().zip(&layers(other, theirs)) {
             let (one, two) = (self.listing(&a.diff_id), other.listing(&b.diff_id));
             let different: Vec<_> = one.iter().zip(&two).filter(|(a, b)| a != b).collect();
-            assert_eq!(a.diff_id, b.diff_id, "{}: {different:#?}", a.step);
+            assert_eq!(a.diff_id, b.diff_id, "{different:#?}");
         }
-        assert_eq!(ours.image, theirs.image);
+        assert_eq!(ours, theirs);
+    }
+
+    /// The image that a base stands for.
+    pub(crate) async fn base_image(&self, name: &str) -> Digest {
+        let mut read = self.db.read().await.unwrap();
+        let base = bakes::base(&mut read, &BaseName::parse(name).unwrap()).await.unwrap();
+        base.unwrap().digest
     }
 
     /// Whether nothing of any step is left running.

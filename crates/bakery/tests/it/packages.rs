@@ -13,7 +13,7 @@ async fn packages_and_users_bake_alike_in_two_data_directories() {
     let (one, two) = tokio::join!(Kitchen::debian(), Kitchen::debian());
     let (first, second) = tokio::join!(one.bake(&recipe), two.bake(&recipe));
     let (first, second) = (first.unwrap().0, second.unwrap().0);
-    one.compare(&two, &first, &second);
+    one.compare(&two, &first.image, &second.image);
 
     let shadow = one.text(&first.image, "/etc/shadow").unwrap();
     assert!(shadow.contains("hello:!:10957:"), "{shadow}");
