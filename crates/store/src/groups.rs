@@ -91,6 +91,27 @@ pub async fn set_state(
     Ok(())
 }
 
+/// Puts a group into another state if it is in the given one.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn change_state(
+    db: &mut SqliteConnection,
+    group: GroupId,
+    from: &str,
+    to: &str,
+    at_ms: u64,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE server_groups SET state = ?, since_ms = ? WHERE id = ? AND state = ?")
+        .bind(to)
+        .bind(signed(at_ms))
+        .bind(group.to_string())
+        .bind(from)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
 /// Sets how many instances a group should have.
 ///
 /// # Errors
@@ -119,6 +140,26 @@ pub async fn here(
 ) -> Result<Vec<GroupRow>, StoreError> {
     let sql = select!("WHERE app = ? AND env = ? AND state <> 'gone' ORDER BY number, process");
     let query = sqlx::query(sql).bind(app.as_str()).bind(env.as_str());
+    query.fetch_all(db).await?.iter().map(read).collect()
+}
+
+/// The groups that ever ran a release, gone ones included: of each process the newest.
+///
+/// # Errors
+/// When the database refuses or holds what cannot be read.
+pub async fn newest_of(
+    db: &mut SqliteConnection,
+    app: &AppName,
+    env: &EnvName,
+    release: ReleaseId,
+) -> Result<Vec<GroupRow>, StoreError> {
+    let sql = select!(
+        "AS g WHERE app = ? AND env = ? AND release = ? AND number = (
+            SELECT max(number) FROM server_groups AS o WHERE o.app = g.app AND o.env = g.env
+                AND o.release = g.release AND o.process = g.process)
+        ORDER BY process"
+    );
+    let query = sqlx::query(sql).bind(app.as_str()).bind(env.as_str()).bind(release.to_string());
     query.fetch_all(db).await?.iter().map(read).collect()
 }
 

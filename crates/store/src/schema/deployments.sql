@@ -64,6 +64,8 @@ CREATE TABLE server_groups (
 ) STRICT;
 CREATE INDEX server_groups_here ON server_groups (app, env, number) WHERE state <> 'gone';
 
+CREATE INDEX server_groups_release ON server_groups (app, env, release, process, number);
+
 -- A release became what an application in an environment runs; null: it was stopped. `back` is
 -- the activation that a rollback returns to.
 CREATE TABLE activations (

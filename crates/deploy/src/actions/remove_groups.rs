@@ -1,0 +1,87 @@
+//! `remove-groups`: instances are taken out of traffic, drained and stopped. In an undo it takes
+//! away what a deployment made; in a stop, everything.
+
+use super::{
+    Act, Action, AwaitGone, AwaitStable, EnsureGroups, Expected, Outcome, Resize, ResizeGroups,
+    Scene, Touch, names,
+};
+use crate::ledger::{Ledger, LedgerError};
+use crate::place::GroupRef;
+use kiln_engine::{EngineError, ErrorKind, GroupSpec};
+use kiln_names::Span;
+use kiln_protocol::status::GroupState;
+use serde::{Deserialize, Serialize};
+
+/// How long groups that are to come back may take to be gone first.
+const PATIENCE: Span = Span::seconds(3600);
+
+/// Ensures that the groups are on their way out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RemoveGroups {
+    /// The groups.
+    pub groups: Vec<GroupRef>,
+    /// What an undo brings back.
+    pub restore: Vec<Restore>,
+}
+
+/// A group that an undo makes again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Restore {
+    /// Everything that its instances need.
+    pub spec: GroupSpec,
+    /// How many it had.
+    pub size: u32,
+}
+
+#[async_trait::async_trait]
+impl Act for RemoveGroups {
+    fn touch(&self) -> Touch {
+        Touch::Changes
+    }
+
+    fn summary(&self) -> String {
+        format!("remove {}", names(&self.groups))
+    }
+
+    fn is_idle(&self) -> bool {
+        self.groups.is_empty()
+    }
+
+    async fn run(&self, scene: &Scene<'_>) -> Result<Outcome, EngineError> {
+        for group in &self.groups {
+            match scene.provider.engine.remove_group(scene.call, group.id).await {
+                Err(error) if error.kind != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(Outcome::done())
+    }
+
+    fn undo(&self) -> Vec<Action> {
+        if self.restore.is_empty() {
+            return Vec::new();
+        }
+        let specs: Vec<GroupSpec> = self.restore.iter().map(|old| old.spec.clone()).collect();
+        let groups = specs.iter().map(GroupRef::from).collect();
+        let resize = |old: &Restore| Resize {
+            group: (&old.spec).into(),
+            from: Some(old.size),
+            to: old.size,
+        };
+        let expected = self.restore.iter().map(|old| Expected::of(&old.spec, old.size)).collect();
+        vec![
+            // A group cannot come back while it is still leaving.
+            AwaitGone { groups, patience: PATIENCE }.into(),
+            EnsureGroups { specs }.into(),
+            ResizeGroups { groups: self.restore.iter().map(resize).collect() }.into(),
+            AwaitStable { groups: expected }.into(),
+        ]
+    }
+
+    async fn intended(&self, ledger: &mut Ledger<'_>) -> Result<(), LedgerError> {
+        for group in &self.groups {
+            ledger.group_is(group.id, GroupState::Draining).await?;
+        }
+        Ok(())
+    }
+}

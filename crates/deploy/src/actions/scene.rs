@@ -1,0 +1,30 @@
+//! What an action sees while it runs.
+
+use crate::Target;
+use crate::ports::Provider;
+use kiln_engine::{Call, EngineError, Observation, TrafficObservation};
+
+/// The world around one deployment.
+#[derive(Debug)]
+pub(crate) struct Scene<'a> {
+    pub(crate) target: &'a Target,
+    pub(crate) provider: &'a Provider,
+    pub(crate) call: Call,
+    pub(crate) now_ms: u64,
+    /// When the action was first intended: what it waits out counts from there, over restarts.
+    pub(crate) since_ms: u64,
+}
+
+// === impl Scene ===
+
+impl Scene<'_> {
+    /// The groups of this application in this environment.
+    pub(crate) async fn observe(&self) -> Result<Observation, EngineError> {
+        self.provider.engine.observe(Some((&self.target.app, &self.target.env))).await
+    }
+
+    /// Its traffic.
+    pub(crate) async fn traffic(&self) -> Result<TrafficObservation, EngineError> {
+        self.provider.traffic.observe(&self.target.app, &self.target.env).await
+    }
+}

@@ -1,0 +1,1 @@
+//! Every verb in every state.

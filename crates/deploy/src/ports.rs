@@ -1,0 +1,210 @@
+//! What deployments need from the rest of Kiln; the binary's wiring implements it.
+
+mod clock;
+
+pub(crate) use clock::millis;
+pub use clock::{Clock, ManualClock};
+
+use crate::Target;
+use crate::kit::Fuse;
+use kiln_engine::{Engine, EngineError, ErrorKind, Traffic};
+use kiln_names::{AppName, CommitId, DeploymentId, Digest, EnvName, GroupId, ImageRef};
+use kiln_protocol::configuration::Configuration;
+use kiln_protocol::recipe::{ImageProcess, Processes};
+use kiln_store::StoreError;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Everything that deployments need.
+#[derive(Debug, Clone)]
+pub struct Ports {
+    /// What was baked.
+    pub images: Arc<dyn Images>,
+    /// How applications are run.
+    pub configurations: Arc<dyn Configurations>,
+    /// What is known of applications and environments.
+    pub catalog: Arc<dyn Catalog>,
+    /// What runs an environment.
+    pub engines: Arc<dyn Engines>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// New identities.
+    pub ids: Arc<dyn Ids>,
+    /// Ends everything at a chosen instant, as a crash would; [`Fuse::none`] outside tests.
+    pub fuse: Fuse,
+}
+
+/// What was baked.
+#[async_trait::async_trait]
+pub trait Images: Send + Sync + std::fmt::Debug {
+    /// The image that a person means.
+    ///
+    /// # Errors
+    /// Not found, or an ambiguous prefix.
+    async fn resolve(&self, image: &ImageRef) -> Result<Digest, Problem>;
+
+    /// The newest bake of an application, with its name for people.
+    ///
+    /// # Errors
+    /// When it cannot be told.
+    async fn newest(&self, app: &AppName) -> Result<Option<(Digest, String)>, Problem>;
+
+    /// What an image is, and whether it may run in an environment.
+    ///
+    /// # Errors
+    /// Not found, or not whole.
+    async fn facts(&self, image: &Digest, env: &EnvName) -> Result<ImageFacts, Problem>;
+}
+
+/// What an image is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ImageFacts {
+    /// The application that it is of; none for an image from elsewhere.
+    pub app: Option<AppName>,
+    /// The processes it can run.
+    pub processes: Processes<ImageProcess>,
+    /// What it was built for, as OCI names it.
+    pub architecture: String,
+    /// Why it may not run in the environment that was asked about.
+    pub embargo: Option<String>,
+}
+
+/// How applications are run.
+#[async_trait::async_trait]
+pub trait Configurations: Send + Sync + std::fmt::Debug {
+    /// The commit of a revision; without one, the newest.
+    ///
+    /// # Errors
+    /// When there is no such commit.
+    async fn pin(&self, target: &Target, revision: Option<&str>) -> Result<CommitId, Problem>;
+
+    /// The three files of a commit, each valid by itself.
+    ///
+    /// # Errors
+    /// When a file is missing or has a mistake.
+    async fn read(&self, target: &Target, commit: CommitId) -> Result<Configuration, Problem>;
+}
+
+/// What is known of applications and environments.
+#[async_trait::async_trait]
+pub trait Catalog: Send + Sync + std::fmt::Debug {
+    /// An application, if there is one of that name.
+    ///
+    /// # Errors
+    /// When it cannot be told.
+    async fn application(&self, app: &AppName) -> Result<Option<ApplicationFacts>, Problem>;
+
+    /// Whether there is an environment of that name.
+    ///
+    /// # Errors
+    /// When it cannot be told.
+    async fn has_environment(&self, env: &EnvName) -> Result<bool, Problem>;
+}
+
+/// What is known of an application.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ApplicationFacts {
+    /// Who blocked its deployments and why, in words.
+    pub blocked: Option<String>,
+}
+
+/// What runs an environment.
+pub trait Engines: Send + Sync + std::fmt::Debug {
+    /// The engine of an environment.
+    ///
+    /// # Errors
+    /// When there is none.
+    fn of(&self, env: &EnvName) -> Result<Provider, Problem>;
+}
+
+/// An engine, and what carries its traffic.
+#[derive(Debug, Clone)]
+pub struct Provider {
+    /// What runs groups.
+    pub engine: Arc<dyn Engine>,
+    /// What carries requests to them.
+    pub traffic: Arc<dyn Traffic>,
+    /// What its machines run, as OCI names it.
+    pub architecture: String,
+}
+
+/// New identities, random.
+pub trait Ids: Send + Sync + std::fmt::Debug {
+    /// Of a deployment.
+    fn deployment(&self) -> DeploymentId;
+    /// Of a group.
+    fn group(&self) -> GroupId;
+}
+
+/// Why a port, or a step of the preparation, says no. Reads after "failed to …".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Problem {
+    /// What kind of no.
+    pub kind: ProblemKind,
+    /// In words.
+    pub message: String,
+}
+
+/// What kind of no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProblemKind {
+    /// What was asked for makes no sense here.
+    Invalid,
+    /// There is no such thing.
+    NotFound,
+    /// Another holds it.
+    Conflict,
+    /// Somebody forbade it.
+    NotAllowed,
+    /// It could not be told; later it may.
+    Unavailable,
+}
+
+// === impl Problem ===
+
+impl Problem {
+    /// What was asked for makes no sense here.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self { kind: ProblemKind::Invalid, message: message.into() }
+    }
+
+    /// There is no such thing.
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self { kind: ProblemKind::NotFound, message: message.into() }
+    }
+
+    /// Another holds it.
+    pub fn conflict(message: impl Into<String>) -> Self {
+        Self { kind: ProblemKind::Conflict, message: message.into() }
+    }
+
+    /// Somebody forbade it.
+    pub fn not_allowed(message: impl Into<String>) -> Self {
+        Self { kind: ProblemKind::NotAllowed, message: message.into() }
+    }
+
+    /// It could not be told; later it may.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self { kind: ProblemKind::Unavailable, message: message.into() }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
+        Self::unavailable(format!("{error}{}", source.unwrap_or_default()))
+    }
+}
+
+impl From<EngineError> for Problem {
+    fn from(error: EngineError) -> Self {
+        let kind = match error.kind {
+            ErrorKind::NotFound => ProblemKind::NotFound,
+            ErrorKind::Permanent => ProblemKind::Invalid,
+            ErrorKind::Retry | ErrorKind::Stale => ProblemKind::Unavailable,
+        };
+        Self { kind, message: error.message }
+    }
+}

@@ -1,0 +1,419 @@
+//! Preparing what goes to another release: deploy, redeploy, rollback.
+
+use super::surroundings::Surroundings;
+use super::{Draft, warm};
+use crate::actions::RecordRelease;
+use crate::decide::Refusal;
+use crate::difference::differences;
+use crate::kit::Kit;
+use crate::place::{Claim, GroupRef, KnownGroup, stored_release};
+use crate::plan::{Cast, Plan, Shares, red_black, same_requests};
+use crate::ports::ImageFacts;
+use crate::{Ask, Deploy, Problem, Release, Request, Target};
+use kiln_engine::{GroupSpec, UserData};
+use kiln_names::{CommitId, Digest, GroupName, GroupNumber, ReleaseId, Span};
+use kiln_protocol::configuration::{Configuration, DeploymentSettings, Network};
+use kiln_protocol::status::GroupState;
+use kiln_store::activations::ActivationRow;
+use kiln_store::{activations, releases, route_claims};
+
+/// How far back a chain of activations is followed.
+const MAX_BACK: usize = 10_000;
+
+/// Which release to go to, before its parts were looked at.
+#[derive(Debug, Clone)]
+pub(super) struct Goal {
+    /// The release, if it was deployed before.
+    pub(super) known: Option<Release>,
+    /// The activation that a rollback from there returns to.
+    pub(super) back: Option<u64>,
+    /// The activation that is returned to.
+    pub(super) returns_to: Option<ActivationRow>,
+}
+
+/// What is deployed: groups to be made and groups to be used again.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    pub(super) release: Release,
+    pub(super) new: Vec<GroupSpec>,
+    pub(super) reused: Vec<(KnownGroup, u32)>,
+    pub(super) ready: bool,
+    pub(super) settings: DeploymentSettings,
+    pub(super) number: Option<GroupNumber>,
+}
+
+pub(super) async fn prepare(
+    draft: &mut Draft<'_>,
+    request: &Request,
+    around: &Surroundings,
+) -> Result<Plan, Refusal> {
+    let kit = draft.kit;
+    let goal = draft.step("choose release", goal(kit, request, around)).await?;
+    let warm = match (&goal.returns_to, &goal.known) {
+        (Some(activation), Some(release)) => {
+            draft
+                .step("look for warm groups", warm::incoming(kit, around, activation, release))
+                .await?
+        }
+        _ => None,
+    };
+    let incoming = match warm {
+        Some(incoming) => incoming,
+        None => cold(draft, request, around, &goal).await?,
+    };
+    let claims = claims(&incoming);
+    draft.step("claim routes", routes_free(kit, &request.target, &claims)).await?;
+    let more: Vec<(&GroupSpec, u32)> = incoming.more().collect();
+    draft.step("check capacity", around.check_capacity(&more)).await?;
+    let plan = assemble(draft, request, around, &goal, incoming, claims);
+    draft.decide("seal plan", Ok(plan))
+}
+
+/// Which release is meant.
+async fn goal(kit: &Kit, request: &Request, around: &Surroundings) -> Result<Goal, Problem> {
+    let (target, current) = (&request.target, around.place.current.as_ref());
+    match &request.ask {
+        Ask::Rollback { to } => rollback_goal(kit, target, around, to.as_deref()).await,
+        Ask::Deploy(Deploy { release: Some(prefix), .. }) => {
+            let id = find_release(kit, target, prefix).await?;
+            let known = stored_release(&mut *kit.db.read().await?, id).await?;
+            Ok(Goal { known: Some(known), back: back_from(current, Some(id)), returns_to: None })
+        }
+        _ => Ok(Goal { known: None, back: None, returns_to: None }),
+    }
+}
+
+/// Where a rollback returns to from a new activation that follows `current`.
+fn back_from(current: Option<&ActivationRow>, new: Option<ReleaseId>) -> Option<u64> {
+    let current = current?;
+    // What was stopped, or is deployed again, is not what anybody wants to go back to.
+    if current.release.is_none() || current.release == new {
+        return current.back;
+    }
+    Some(current.number)
+}
+
+async fn rollback_goal(
+    kit: &Kit,
+    target: &Target,
+    around: &Surroundings,
+    to: Option<&str>,
+) -> Result<Goal, Problem> {
+    let nothing = || Problem::invalid(format!("nothing was ever deployed of {target}"));
+    let current = around.place.current.as_ref().ok_or_else(nothing)?;
+    let mut db = kit.db.read().await?;
+    let returns_to = match to {
+        None => {
+            let first = || Problem::invalid(format!("{target} has no earlier release"));
+            let back = current.back.ok_or_else(first)?;
+            activations::get(&mut db, back).await?.ok_or_else(first)?
+        }
+        Some(prefix) => {
+            drop(db);
+            let id = find_release(kit, target, prefix).await?;
+            db = kit.db.read().await?;
+            let never = || Problem::invalid(format!("{} was never active", id.short()));
+            activations::of_release(&mut db, &target.app, &target.env, id)
+                .await?
+                .ok_or_else(never)?
+        }
+    };
+    let id = returns_to.release.ok_or_else(|| Problem::invalid("it was stopped then"))?;
+    if around.place.release() == Some(id) {
+        return Err(Problem::invalid(format!("{} is active already", id.short())));
+    }
+    let known = stored_release(&mut db, id).await?;
+    let behind = is_behind(&mut db, current, returns_to.number).await?;
+    let back = if behind { returns_to.back } else { back_from(Some(current), Some(id)) };
+    Ok(Goal { known: Some(known), back, returns_to: Some(returns_to) })
+}
+
+/// Whether going back again and again from `current` meets the given activation.
+async fn is_behind(
+    db: &mut sqlx::SqliteConnection,
+    current: &ActivationRow,
+    wanted: u64,
+) -> Result<bool, Problem> {
+    let mut at = current.back;
+    for _ in 0..MAX_BACK {
+        match at {
+            None => return Ok(false),
+            Some(number) if number == wanted => return Ok(true),
+            Some(number) => at = activations::get(db, number).await?.and_then(|row| row.back),
+        }
+    }
+    Ok(false)
+}
+
+/// The release that a person means by its whole id or the beginning of it.
+async fn find_release(kit: &Kit, target: &Target, prefix: &str) -> Result<ReleaseId, Problem> {
+    let digits = prefix.strip_prefix("r-").unwrap_or_default();
+    let good = (4..=64).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_hexdigit());
+    if !good {
+        let message = format!("{prefix:?} is not a release: r- and at least 4 digits");
+        return Err(Problem::invalid(message));
+    }
+    let mut db = kit.db.read().await?;
+    match releases::find(&mut db, &target.app, &target.env, prefix).await?.as_slice() {
+        [only] => Ok(*only),
+        [] => Err(Problem::not_found(format!("{target} has no release {prefix}"))),
+        _ => Err(Problem::invalid(format!("{prefix} is the beginning of several releases"))),
+    }
+}
+
+/// Everything from the image and the configuration: the groups are all new.
+async fn cold(
+    draft: &mut Draft<'_>,
+    request: &Request,
+    around: &Surroundings,
+    goal: &Goal,
+) -> Result<Incoming, Refusal> {
+    let (kit, target) = (draft.kit, &request.target);
+    let ports = &kit.ports;
+    let commit = draft.step("pin commit", pin(kit, request, goal)).await?;
+    draft.found(commit.to_string());
+    let configuration =
+        draft.step("read configuration", ports.configurations.read(target, commit)).await?;
+    let (image, name) = draft.step("resolve image", image(kit, request, around, goal)).await?;
+    draft.found(name.clone().unwrap_or_else(|| image.to_string()));
+    draft.notes.extend(name.map(|name| format!("the newest bake is {name}, {}", image.short())));
+    let facts = draft.step("verify image", ports.images.facts(&image, &target.env)).await?;
+    draft.decide("check image", check_image(target, &image, &facts))?;
+    draft.decide("check embargo", check_embargo(&image, &facts))?;
+    draft.decide("check architecture", check_architecture(around, &facts))?;
+    let fits = configuration.check(&target.app, &target.env, &facts.processes);
+    draft.decide("check configuration", fits.map_err(|e| Problem::invalid(e.to_string())))?;
+    let release = Release::new(target.app.clone(), target.env.clone(), image, commit);
+    let number = GroupNumber(around.place.last_number + 1);
+    draft.decide("choose names", Ok(()))?;
+    draft.found(number.to_string());
+    let new = render(kit, &release, number, &configuration, &facts);
+    let new = draft.decide("render specs", check_capabilities(around, new))?;
+    let settings = configuration.params.settings.clone();
+    let number = Some(number);
+    Ok(Incoming { release, new, reused: Vec::new(), ready: false, settings, number })
+}
+
+async fn pin(kit: &Kit, request: &Request, goal: &Goal) -> Result<CommitId, Problem> {
+    let revision = match (&goal.known, &request.ask) {
+        (Some(release), _) => return Ok(release.config),
+        (None, Ask::Deploy(deploy)) => deploy.config.as_deref(),
+        (None, _) => None,
+    };
+    kit.ports.configurations.pin(&request.target, revision).await
+}
+
+/// The image, and its name if it was chosen as the newest.
+async fn image(
+    kit: &Kit,
+    request: &Request,
+    around: &Surroundings,
+    goal: &Goal,
+) -> Result<(Digest, Option<String>), Problem> {
+    let (target, images) = (&request.target, &kit.ports.images);
+    match (&goal.known, &request.ask) {
+        (Some(release), _) => Ok((release.image, None)),
+        (None, Ask::Redeploy) => {
+            let nothing = || Problem::invalid(format!("nothing of {target} is active"));
+            let id = around.place.release().ok_or_else(nothing)?;
+            Ok((stored_release(&mut *kit.db.read().await?, id).await?.image, None))
+        }
+        (None, Ask::Deploy(Deploy { image: Some(image), .. })) => {
+            Ok((images.resolve(image).await?, None))
+        }
+        (None, _) => {
+            let app = &target.app;
+            let none =
+                || Problem::not_found(format!("{app} was never baked: kiln bake {app} VERSION"));
+            let (image, name) = images.newest(app).await?.ok_or_else(none)?;
+            Ok((image, Some(name)))
+        }
+    }
+}
+
+fn check_image(target: &Target, image: &Digest, facts: &ImageFacts) -> Result<(), Problem> {
+    match &facts.app {
+        Some(app) if *app != target.app => {
+            let message = format!("image {} is of {app}, not of {}", image.short(), target.app);
+            Err(Problem::invalid(message))
+        }
+        _ if facts.processes.is_empty() => {
+            Err(Problem::invalid(format!("image {} has no process to run", image.short())))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_embargo(image: &Digest, facts: &ImageFacts) -> Result<(), Problem> {
+    match &facts.embargo {
+        None => Ok(()),
+        Some(embargo) => {
+            let message = format!("image {} may not run here: {embargo}", image.short());
+            Err(Problem::not_allowed(message))
+        }
+    }
+}
+
+fn check_architecture(around: &Surroundings, facts: &ImageFacts) -> Result<(), Problem> {
+    let (image, engine) = (&facts.architecture, &around.provider.architecture);
+    if image == engine {
+        return Ok(());
+    }
+    Err(Problem::invalid(format!("the image is for {image}, the engine runs {engine}")))
+}
+
+/// The specs of all processes, frozen.
+fn render(
+    kit: &Kit,
+    release: &Release,
+    number: GroupNumber,
+    configuration: &Configuration,
+    facts: &ImageFacts,
+) -> Vec<GroupSpec> {
+    let Release { app, env, .. } = release;
+    let user_data = UserData {
+        properties: configuration.properties.as_json().clone(),
+        launch: configuration.launch.commands().to_vec(),
+    };
+    let spec =
+        |(process, run): (&kiln_names::ProcessName, &kiln_protocol::recipe::ImageProcess)| {
+            GroupSpec {
+                id: kit.ports.ids.group(),
+                name: GroupName::new(app, env, process, number),
+                app: app.clone(),
+                env: env.clone(),
+                process: process.clone(),
+                number,
+                release: release.id(),
+                image: release.image,
+                run: run.clone(),
+                params: configuration.params.resolve(app, env, process, run.port.is_some()),
+                user_data: user_data.clone(),
+            }
+        };
+    facts.processes.iter().map(spec).collect()
+}
+
+fn check_capabilities(
+    around: &Surroundings,
+    specs: Vec<GroupSpec>,
+) -> Result<Vec<GroupSpec>, Problem> {
+    let able = around.provider.engine.capabilities();
+    let host = specs.iter().find(|spec| spec.params.network == Network::Host);
+    match host {
+        Some(spec) if !able.host_network => {
+            let message = format!("{}: this engine has no \"network\": \"host\"", spec.process);
+            Err(Problem::invalid(message))
+        }
+        _ if !able.atomic_switch => {
+            Err(Problem::invalid("red-black needs an engine that moves all traffic in one step"))
+        }
+        _ => Ok(specs),
+    }
+}
+
+fn claims(incoming: &Incoming) -> Vec<Claim> {
+    let claims = incoming.groups().flat_map(|(spec, _)| {
+        let process = &spec.process;
+        spec.params
+            .routes
+            .iter()
+            .map(|route| Claim { route: route.clone(), process: process.clone() })
+    });
+    claims.collect()
+}
+
+async fn routes_free(kit: &Kit, target: &Target, claims: &[Claim]) -> Result<(), Problem> {
+    let mut db = kit.db.read().await?;
+    for Claim { route, .. } in claims {
+        let holder = route_claims::holder(&mut db, route).await?;
+        let other = holder.filter(|held| held.app != target.app || held.env != target.env);
+        if let Some(held) = other {
+            let (app, env, process) = (held.app, held.env, held.process);
+            let message = format!("{route} belongs to {process} of {app} in {env}");
+            return Err(Problem::conflict(message));
+        }
+    }
+    Ok(())
+}
+
+fn assemble(
+    draft: &mut Draft<'_>,
+    request: &Request,
+    around: &Surroundings,
+    goal: &Goal,
+    incoming: Incoming,
+    claims: Vec<Claim>,
+) -> Plan {
+    let (target, place) = (&request.target, &around.place);
+    let id = incoming.release.id();
+    let new: Vec<(&GroupSpec, u32)> = incoming.groups().collect();
+    let specs: Vec<&GroupSpec> = new.iter().map(|(spec, _)| *spec).collect();
+    let old: Vec<_> = place.in_state(GroupState::Active).map(|g| (&g.spec, g.size)).collect();
+    let differences = differences(&old, &new);
+    if !same_requests(&Shares::plan(target, place, &specs).before, &around.traffic.state) {
+        let version = around.traffic.version.0;
+        let note = format!("somebody else changed the traffic: version {version} is not Kiln's");
+        draft.notes.push(note);
+    }
+    let back = match goal.known {
+        Some(_) => goal.back,
+        None => back_from(place.current.as_ref(), Some(id)),
+    };
+    let record = RecordRelease {
+        release: Some(id),
+        back,
+        settings: incoming.settings.clone(),
+        groups: specs.iter().map(|spec| GroupRef::from(*spec)).collect(),
+    };
+    let named = incoming.number.map_or_else(String::new, |number| format!(" as {number}"));
+    let cast = Cast {
+        target,
+        place,
+        in_force: &around.traffic.state,
+        new: incoming.new,
+        reused: incoming.reused,
+        ready: incoming.ready,
+        claims,
+        settings: &incoming.settings,
+        keep_warm: keep_warm(place.current.as_ref(), &incoming.settings),
+        record,
+        title: format!("{} {}{named} to {target}", request.ask.verb(), id.short()),
+    };
+    Plan {
+        target: target.clone(),
+        from: place.release(),
+        release: Some(incoming.release),
+        number: incoming.number,
+        differences,
+        notes: draft.notes.clone(),
+        hold: request.ask.holds(),
+        actions: red_black(&cast),
+    }
+}
+
+/// How long the groups that are left stay warm: as the newest configuration says that was deployed
+/// here, whether it is the one that comes or, in a rollback, the one that goes.
+fn keep_warm(current: Option<&ActivationRow>, settings: &DeploymentSettings) -> Span {
+    let of_current = current
+        .filter(|current| current.release.is_some())
+        .and_then(|current| serde_json::from_str::<DeploymentSettings>(&current.settings).ok());
+    of_current.map_or(settings.keep_warm, |of_current| of_current.keep_warm.max(settings.keep_warm))
+}
+
+// === impl Incoming ===
+
+impl Incoming {
+    /// All groups of the release, with the sizes that they need.
+    fn groups(&self) -> impl Iterator<Item = (&GroupSpec, u32)> {
+        let new = self.new.iter().map(|spec| (spec, spec.params.desired));
+        new.chain(self.reused.iter().map(|(group, size)| (&group.spec, *size)))
+    }
+
+    /// What is needed beyond what runs.
+    fn more(&self) -> impl Iterator<Item = (&GroupSpec, u32)> {
+        let new = self.new.iter().map(|spec| (spec, spec.params.desired));
+        let grown = self.reused.iter().map(|(g, size)| (&g.spec, size.saturating_sub(g.size)));
+        new.chain(grown).filter(|(_, count)| *count > 0)
+    }
+}

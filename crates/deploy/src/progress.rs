@@ -1,0 +1,262 @@
+//! How a deployment goes, for whoever watches: first what the journal holds, then what comes.
+
+use crate::journal::{Event, Record};
+use crate::kit::Kit;
+use crate::plan::Phase;
+use crate::status::Status;
+use crate::{Error, Failure};
+use futures_util::Stream;
+use futures_util::stream::unfold;
+use kiln_names::{DeploymentId, GroupNumber, ReleaseId};
+use kiln_protocol::deployment::DeploymentState;
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use tokio::sync::broadcast;
+
+/// How many events a watcher may fall behind; one that does reads the journal again.
+const BEHIND: usize = 1024;
+
+/// One thing that happened in a deployment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProgressEvent {
+    /// Which deployment.
+    pub deployment: DeploymentId,
+    /// Its place in the journal; what is not journaled carries the place of what comes next.
+    pub seq: u64,
+    /// When, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// What.
+    #[serde(flatten)]
+    pub what: Progress,
+}
+
+/// What can happen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "progress", rename_all = "kebab-case")]
+pub enum Progress {
+    /// It is in another state.
+    State {
+        /// The state.
+        state: DeploymentState,
+        /// Why, when it is not the plain course of things.
+        reason: Option<String>,
+    },
+    /// A step of the preparation found what it looked for.
+    Prepared {
+        /// The step.
+        step: String,
+        /// What it found.
+        note: Option<String>,
+    },
+    /// The plan is complete.
+    Sealed {
+        /// The release it goes to.
+        release: Option<ReleaseId>,
+        /// The number of its new groups.
+        number: Option<GroupNumber>,
+        /// How many actions it has.
+        actions: usize,
+        /// What a person may want to know.
+        notes: Vec<String>,
+    },
+    /// An action began.
+    ActionStarted {
+        /// Its name.
+        action: String,
+        /// Its part of the deployment.
+        phase: Phase,
+        /// What it does, with what.
+        summary: String,
+        /// Its place, from 1.
+        place: usize,
+        /// Of how many.
+        of: usize,
+    },
+    /// An action waits; said again when what it waits for changes.
+    ActionWaiting {
+        /// Its name.
+        action: String,
+        /// For what.
+        note: String,
+    },
+    /// An action is done.
+    ActionDone {
+        /// Its name.
+        action: String,
+        /// What it found or did.
+        note: Option<String>,
+        /// How long it took.
+        milliseconds: u64,
+    },
+    /// An action failed.
+    ActionFailed {
+        /// Its name.
+        action: String,
+        /// Why.
+        failure: Failure,
+    },
+    /// A person asked for something, or a failure did.
+    Command {
+        /// The verb.
+        verb: String,
+        /// Who.
+        who: String,
+    },
+}
+
+/// Events of one deployment; ends when it rests.
+pub type ProgressStream = Pin<Box<dyn Stream<Item = ProgressEvent> + Send>>;
+
+/// Where events are told.
+#[derive(Debug)]
+pub(crate) struct Hub(broadcast::Sender<Arc<ProgressEvent>>);
+
+// === impl Hub ===
+
+impl Hub {
+    pub(crate) fn new() -> Self {
+        Self(broadcast::Sender::new(BEHIND))
+    }
+
+    /// Tells whoever listens; nobody is no fault.
+    pub(crate) fn tell(&self, event: ProgressEvent) {
+        drop(self.0.send(Arc::new(event)));
+    }
+}
+
+// === impl Progress ===
+
+impl Progress {
+    /// What a record means to a watcher; `before` and `after` are the statuses around it.
+    pub(crate) fn of(before: &Status, record: &Record, after: &Status) -> Vec<Self> {
+        let mut told: Vec<Self> = Self::of_event(before, &record.event).into_iter().collect();
+        if (before.state, &before.reason) != (after.state, &after.reason) || record.seq == 0 {
+            let (state, reason) = (after.state, after.reason.clone());
+            told.push(Self::State { state, reason });
+        }
+        told
+    }
+
+    fn of_event(before: &Status, event: &Event) -> Option<Self> {
+        Some(match event.clone() {
+            Event::PrepareStepDone { step, note } => Self::Prepared { step, note },
+            Event::Sealed { plan } => Self::Sealed {
+                release: plan.release.as_ref().map(crate::Release::id),
+                number: plan.number,
+                actions: plan.actions.len(),
+                notes: plan.notes,
+            },
+            Event::Intended { index, action } => {
+                let planned = before.actions().get(index)?;
+                let (phase, summary) = (planned.phase, planned.action.summary());
+                let (place, of) = (index + 1, before.actions().len());
+                Self::ActionStarted { action, phase, summary, place, of }
+            }
+            Event::Finished { action, note, took_ms, .. } => {
+                Self::ActionDone { action, note, milliseconds: took_ms }
+            }
+            Event::Failed { action, failure, .. } => {
+                Self::ActionFailed { action, failure: *failure }
+            }
+            Event::AbortAsked { by } => Self::command("abort", Some(by)),
+            Event::UndoAsked { by, .. } => Self::command("undo", by),
+            Event::RetryAsked { by } => Self::command("retry", Some(by)),
+            Event::Requested { .. }
+            | Event::Refused { .. }
+            | Event::Stuck { .. }
+            | Event::Completed
+            | Event::Undone => return None,
+        })
+    }
+
+    fn command(verb: &str, who: Option<String>) -> Self {
+        let who = who.unwrap_or_else(|| "kiln".to_owned());
+        Self::Command { verb: verb.to_owned(), who }
+    }
+
+    /// Whether the deployment rests with it.
+    const fn rests(&self) -> bool {
+        matches!(self, Self::State { state, .. } if state.exit().is_some())
+    }
+}
+
+/// What a watcher still has to be told, and where the rest comes from.
+struct Watcher {
+    kit: Arc<Kit>,
+    deployment: DeploymentId,
+    live: broadcast::Receiver<Arc<ProgressEvent>>,
+    ready: VecDeque<ProgressEvent>,
+    /// What the journal held when it was last read has been told up to here.
+    told: u64,
+    rests: bool,
+}
+
+/// Everything that happened in a deployment after the given place, then what comes.
+pub(crate) async fn watch(
+    kit: Arc<Kit>,
+    deployment: DeploymentId,
+    after: u64,
+) -> Result<ProgressStream, Error> {
+    let live = kit.hub.0.subscribe();
+    let ready = VecDeque::new();
+    let mut watcher = Watcher { kit, deployment, live, ready, told: after, rests: false };
+    watcher.catch_up().await?;
+    Ok(Box::pin(unfold(watcher, |mut watcher| async {
+        let event = watcher.next().await?;
+        Some((event, watcher))
+    })))
+}
+
+// === impl Watcher ===
+
+impl Watcher {
+    /// Reads what the journal holds and was not told yet.
+    async fn catch_up(&mut self) -> Result<(), Error> {
+        let journal = crate::view::journal(&self.kit, self.deployment).await?;
+        let mut status = Status::new();
+        for record in journal {
+            let seq = record.seq;
+            let after = status.clone().after(&record).map_err(|illegal| Error::Journal {
+                deployment: self.deployment,
+                reason: illegal.to_string(),
+            })?;
+            if seq >= self.told {
+                let told = Progress::of(&status, &record, &after).into_iter();
+                let event = |what| ProgressEvent {
+                    deployment: self.deployment,
+                    seq,
+                    at_ms: record.at_ms,
+                    what,
+                };
+                self.ready.extend(told.map(event));
+            }
+            status = after;
+        }
+        self.told = self.told.max(status.seq);
+        self.rests = status.rests();
+        Ok(())
+    }
+
+    async fn next(&mut self) -> Option<ProgressEvent> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Some(event);
+            }
+            if self.rests {
+                return None;
+            }
+            match self.live.recv().await {
+                Ok(event) if event.deployment == self.deployment && event.seq >= self.told => {
+                    self.rests = event.what.rests();
+                    return Some((*event).clone());
+                }
+                Ok(_) => {}
+                // Too slow: the journal has all that was missed but what was only waited for.
+                Err(broadcast::error::RecvError::Lagged(_)) => self.catch_up().await.ok()?,
+                Err(broadcast::error::RecvError::Closed) => return None,
+            }
+        }
+    }
+}

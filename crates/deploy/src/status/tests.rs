@@ -1,0 +1,1 @@
+//! Every transition, and what cannot be one.

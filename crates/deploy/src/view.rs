@@ -1,0 +1,290 @@
+//! What people see of deployments and of what runs.
+
+use crate::decide::hint;
+use crate::journal::{Event, Record};
+use crate::kit::Kit;
+use crate::place::{Place, stored_release};
+use crate::plan::{Phase, Plan};
+use crate::status::{Direction, Status};
+use crate::{Error, Failure, Problem, Release, Target};
+use kiln_engine::{ObservedInstance, TrafficObservation};
+use kiln_names::{DeploymentId, GroupId, GroupName, ProcessName, ReleaseId, Route};
+use kiln_protocol::deployment::DeploymentState;
+use kiln_protocol::status::GroupState;
+use kiln_store::deployments::DeploymentRow;
+use kiln_store::{deployments, groups, journal};
+use std::sync::Arc;
+
+/// A deployment in short.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// Its id.
+    pub id: DeploymentId,
+    /// What it changes.
+    pub target: Target,
+    /// What was asked for.
+    pub verb: String,
+    /// Who asked.
+    pub who: String,
+    /// Why.
+    pub message: String,
+    /// The release it goes to, once that is known.
+    pub release: Option<ReleaseId>,
+    /// Where it is in its life.
+    pub state: DeploymentState,
+    /// Why it is there.
+    pub reason: Option<String>,
+    /// When it began, in milliseconds since 1970.
+    pub started_ms: u64,
+    /// Since when it is in its state.
+    pub since_ms: u64,
+    /// When it ended.
+    pub ended_ms: Option<u64>,
+}
+
+/// All of a deployment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Deployment {
+    /// It in short.
+    pub summary: Summary,
+    /// Its plan, once it is sealed.
+    pub plan: Option<Arc<Plan>>,
+    /// Whether its plan is carried out or taken back.
+    pub direction: Direction,
+    /// Its actions as far as they got, in order; those of an undo after those of the plan.
+    pub actions: Vec<ActionView>,
+    /// Why an action failed.
+    pub failure: Option<(String, Failure)>,
+    /// What to type next.
+    pub hint: Option<String>,
+    /// Its whole journal.
+    pub journal: Vec<Record>,
+}
+
+/// An action as far as it got.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActionView {
+    /// Its name.
+    pub name: String,
+    /// Its part of the deployment.
+    pub phase: Phase,
+    /// What it does, with what.
+    pub summary: String,
+    /// What it found or did.
+    pub note: Option<String>,
+    /// When it began, in milliseconds since 1970.
+    pub started_ms: u64,
+    /// When it ended, and whether well.
+    pub ended: Option<(u64, bool)>,
+}
+
+/// What runs of an application in an environment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Running {
+    /// The application and the environment.
+    pub target: Target,
+    /// The active release, with since when, in milliseconds since 1970.
+    pub active: Option<(Release, u64)>,
+    /// The deployment in progress, else the last one.
+    pub deployment: Option<Summary>,
+    /// The groups that are not gone, the newest first.
+    pub groups: Vec<GroupView>,
+}
+
+/// A group as it is meant to be, with what its engine sees of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GroupView {
+    /// Its identity.
+    pub id: GroupId,
+    /// Its name.
+    pub name: GroupName,
+    /// Its process.
+    pub process: ProcessName,
+    /// Its release.
+    pub release: ReleaseId,
+    /// Where it is in its life.
+    pub state: GroupState,
+    /// How many instances it should have.
+    pub size: u32,
+    /// Where its cluster is reached.
+    pub routes: Vec<Route>,
+    /// Its share of its cluster's traffic in percent; none without routes, or if nobody can tell.
+    pub weight: Option<u32>,
+    /// Until when it is kept, in milliseconds since 1970, if it is to be removed.
+    pub kept_until_ms: Option<u64>,
+    /// Its instances; none if the engine cannot tell.
+    pub instances: Option<Vec<ObservedInstance>>,
+}
+
+// === impl Summary ===
+
+impl Summary {
+    fn of(row: DeploymentRow) -> Self {
+        Self {
+            id: row.id,
+            target: Target { app: row.app, env: row.env },
+            verb: row.verb,
+            who: row.who,
+            message: row.message,
+            release: row.release,
+            state: deployment_state(&row.state),
+            reason: row.reason,
+            started_ms: row.started_ms,
+            since_ms: row.since_ms,
+            ended_ms: row.ended_ms,
+        }
+    }
+}
+
+/// Reads a stored state. One that this Kiln does not know needs a person, as does *stuck*.
+pub(crate) fn deployment_state(text: &str) -> DeploymentState {
+    use DeploymentState::{Completed, Invalid, Paused, Preparing, Running, Stuck, Undone};
+    let all = [Preparing, Running, Paused, Completed, Invalid, Undone, Stuck];
+    all.into_iter().find(|state| state.as_str() == text).unwrap_or(Stuck)
+}
+
+/// The records of a deployment.
+pub(crate) async fn journal(kit: &Kit, id: DeploymentId) -> Result<Vec<Record>, Error> {
+    let mut db = kit.db.read().await?;
+    let row = deployments::get(&mut db, id).await?.ok_or(Error::NoDeployment(id))?;
+    let rows = journal::read(&mut db, row.number).await?;
+    let records = rows.iter().map(Record::from_row).collect::<Result<_, _>>();
+    records.map_err(|e| Error::Journal { deployment: id, reason: e.to_string() })
+}
+
+/// The newest deployments.
+pub(crate) async fn newest(
+    kit: &Kit,
+    scope: Option<(&kiln_names::AppName, Option<&kiln_names::EnvName>)>,
+    limit: u32,
+) -> Result<Vec<Summary>, Error> {
+    let rows = deployments::newest(&mut *kit.db.read().await?, scope, limit).await?;
+    Ok(rows.into_iter().map(Summary::of).collect())
+}
+
+/// All of one deployment.
+pub(crate) async fn deployment(kit: &Kit, id: DeploymentId) -> Result<Deployment, Error> {
+    let row = deployments::get(&mut *kit.db.read().await?, id).await?;
+    let summary = Summary::of(row.ok_or(Error::NoDeployment(id))?);
+    let journal = journal(kit, id).await?;
+    let illegal =
+        |e: crate::IllegalTransition| Error::Journal { deployment: id, reason: e.to_string() };
+    let (mut status, mut actions, mut failure) = (Status::new(), Vec::new(), None);
+    for record in &journal {
+        note_action(&status, record, &mut actions);
+        if let Event::Failed { action, failure: why, .. } = &record.event {
+            failure = Some((action.clone(), (**why).clone()));
+        }
+        status = status.after(record).map_err(illegal)?;
+    }
+    let hint = status.request.as_ref().and_then(|request| hint(request, &status));
+    let (plan, direction) = (status.plan, status.direction);
+    Ok(Deployment { summary, plan, direction, actions, failure, hint, journal })
+}
+
+fn note_action(status: &Status, record: &Record, actions: &mut Vec<ActionView>) {
+    let mut end = |note: Option<&String>, well| {
+        if let Some(last) = actions.last_mut() {
+            last.note = note.cloned();
+            last.ended = Some((record.at_ms, well));
+        }
+    };
+    match &record.event {
+        Event::Finished { note, .. } => end(note.as_ref(), true),
+        Event::Failed { failure, .. } => end(Some(&failure.reason), false),
+        Event::Intended { index, action } => {
+            let Some(planned) = status.actions().get(*index) else { return };
+            actions.push(ActionView {
+                name: action.clone(),
+                phase: planned.phase,
+                summary: planned.action.summary(),
+                note: None,
+                started_ms: record.at_ms,
+                ended: None,
+            });
+        }
+        _ => {}
+    }
+}
+
+/// The applications and environments that have groups.
+pub(crate) async fn targets(kit: &Kit) -> Result<Vec<Target>, Error> {
+    let clusters = groups::clusters(&mut *kit.db.read().await?).await?;
+    Ok(clusters.into_iter().map(|(app, env)| Target { app, env }).collect())
+}
+
+/// What runs. An engine that does not answer leaves out what only it knows.
+pub(crate) async fn running(kit: &Kit, target: &Target) -> Result<Running, Error> {
+    let Target { app, env } = target;
+    let mut db = kit.db.read().await?;
+    let place = Place::read_all(&mut db, target).await?;
+    let active = match place.current.as_ref().and_then(|now| Some((now.release?, now.at_ms))) {
+        Some((release, at_ms)) => Some((stored_release(&mut db, release).await?, at_ms)),
+        None => None,
+    };
+    let last = match deployments::holder(&mut db, app, env).await? {
+        Some(holder) => Some(holder),
+        None => deployments::newest(&mut db, Some((app, Some(env))), 1).await?.pop(),
+    };
+    drop(db);
+    let (seen, traffic) = look(kit, target).await;
+    let mut groups: Vec<GroupView> = place
+        .groups
+        .into_iter()
+        .map(|group| {
+            let observed = seen.as_ref().and_then(|seen| seen.group(group.spec.id));
+            GroupView {
+                id: group.spec.id,
+                weight: traffic.as_ref().and_then(|traffic| weight(traffic, group.spec.id)),
+                name: group.spec.name,
+                process: group.spec.process,
+                release: group.spec.release,
+                state: group.state,
+                size: group.size,
+                routes: group.spec.params.routes,
+                kept_until_ms: group.retirement.map(|row| row.due_ms),
+                instances: observed.map(|observed| observed.instances.clone()),
+            }
+        })
+        .collect();
+    groups.reverse();
+    Ok(Running { target: target.clone(), active, deployment: last.map(Summary::of), groups })
+}
+
+async fn look(
+    kit: &Kit,
+    target: &Target,
+) -> (Option<kiln_engine::Observation>, Option<TrafficObservation>) {
+    let Ok(provider) = kit.ports.engines.of(&target.env) else { return (None, None) };
+    let seen = provider.engine.observe(Some((&target.app, &target.env))).await;
+    let traffic = provider.traffic.observe(&target.app, &target.env).await;
+    (seen.ok(), traffic.ok())
+}
+
+/// A group's share in percent of its cluster.
+fn weight(traffic: &TrafficObservation, group: GroupId) -> Option<u32> {
+    let cluster = traffic
+        .state
+        .clusters
+        .iter()
+        .find(|cluster| cluster.shares.iter().any(|share| share.group == group))?;
+    let sum: u64 = cluster.shares.iter().map(|share| u64::from(share.weight)).sum();
+    let own = cluster.shares.iter().find(|share| share.group == group)?.weight;
+    let percent = (u64::from(own) * 100).checked_div(sum).unwrap_or(0);
+    Some(u32::try_from(percent).unwrap_or(100))
+}
+
+/// The application and environment that an instance belongs to.
+pub(crate) async fn target_of(
+    kit: &Kit,
+    instance: kiln_names::InstanceId,
+) -> Result<Target, Error> {
+    for target in targets(kit).await? {
+        let (seen, _) = look(kit, &target).await;
+        let mut groups = seen.iter().flat_map(|seen| &seen.groups);
+        if groups.any(|group| group.instances.iter().any(|known| known.id == instance)) {
+            return Ok(target);
+        }
+    }
+    Err(Problem::not_found(format!("there is no instance {instance}")).into())
+}

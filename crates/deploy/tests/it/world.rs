@@ -1,0 +1,285 @@
+//! A whole small world: applications, images, configuration, an engine in memory, a real database.
+
+use kiln_deploy::ports::{
+    ApplicationFacts, Catalog, Clock, Configurations, Engines, Ids, ImageFacts, Images, Provider,
+};
+use kiln_deploy::view::Deployment;
+use kiln_deploy::{Ask, Deploy, Fuse, Orchestrator, Ports, Problem, Request, Target, Why};
+use kiln_engine::sim::{Pace, SimEngine};
+use kiln_names::{
+    AppName, CommitId, DeploymentId, Digest, EnvName, GroupId, ImageRef, ProcessName,
+};
+use kiln_protocol::configuration::Configuration;
+use kiln_protocol::recipe::{ImageProcess, Processes, Stop};
+use kiln_store::Database;
+use std::collections::{BTreeMap, HashMap};
+use std::num::NonZeroU16;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// No test waits longer than this for anything.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) struct World {
+    pub(crate) engine: Arc<SimEngine>,
+    pub(crate) library: Arc<Library>,
+    pub(crate) db: Database,
+    pub(crate) clock: Arc<dyn Clock>,
+    _dir: tempfile::TempDir,
+}
+
+/// What was baked and configured.
+#[derive(Debug, Default)]
+pub(crate) struct Library {
+    pub(crate) images: Mutex<BTreeMap<String, (Digest, ImageFacts)>>,
+    pub(crate) commits: Mutex<Vec<(CommitId, [String; 3])>>,
+    pub(crate) blocked: Mutex<Option<String>>,
+    provider: Mutex<Option<Provider>>,
+    ids: AtomicU32,
+}
+
+/// A clock on which a second passes in ten milliseconds.
+#[derive(Debug)]
+pub(crate) struct FastClock(pub(crate) Instant);
+
+const SPEED: u32 = 100;
+
+#[async_trait::async_trait]
+impl Clock for FastClock {
+    fn now_ms(&self) -> u64 {
+        1_700_000_000_000 + u64::try_from((self.0.elapsed() * SPEED).as_millis()).unwrap()
+    }
+
+    async fn sleep(&self, time: Duration) {
+        tokio::time::sleep(time / SPEED).await;
+    }
+}
+
+pub(crate) fn target() -> Target {
+    Target { app: "hello".parse().unwrap(), env: "prod".parse().unwrap() }
+}
+
+pub(crate) fn why() -> Why {
+    Why { who: "ann".to_owned(), message: "because".to_owned() }
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::with(Pace::Instant, Arc::new(FastClock(Instant::now()))).await
+    }
+
+    pub(crate) async fn with(pace: Pace, clock: Arc<dyn Clock>) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Database::open(&dir.path().join("kiln.db")).await.unwrap();
+        let engine = Arc::new(SimEngine::new(pace));
+        let library = Arc::new(Library::default());
+        *library.provider.lock().unwrap() = Some(Provider {
+            engine: engine.clone(),
+            traffic: engine.clone(),
+            architecture: "amd64".to_owned(),
+        });
+        let world = Self { engine, library, db, clock, _dir: dir };
+        for version in ["1", "2", "3"] {
+            world.bake(version, &["web"]);
+        }
+        world.configure("{}", "[]", "{}");
+        world
+    }
+
+    /// Adds an image of the given processes; all but workers have a port.
+    pub(crate) fn bake(&self, version: &str, processes: &[&str]) -> Digest {
+        let process = |name: &&str| {
+            let process: ProcessName = name.parse().unwrap();
+            let run = ImageProcess {
+                command: vec![format!("/bin/{name}")],
+                port: NonZeroU16::new(8080).filter(|_| *name != "worker"),
+                uid: 65_532,
+                gid: 65_532,
+                writable: Vec::new(),
+                capabilities: Vec::new(),
+                stop: Stop::default(),
+            };
+            (process, run)
+        };
+        let processes: Processes<ImageProcess> = processes.iter().map(process).collect();
+        let facts = ImageFacts {
+            app: Some(target().app),
+            processes,
+            architecture: "amd64".to_owned(),
+            embargo: None,
+        };
+        let digest = Digest::of(version.as_bytes());
+        self.library.images.lock().unwrap().insert(version.to_owned(), (digest, facts));
+        digest
+    }
+
+    /// Commits the three files.
+    pub(crate) fn configure(&self, properties: &str, launch: &str, params: &str) -> CommitId {
+        let mut commits = self.library.commits.lock().unwrap();
+        let commit = CommitId::parse(&format!("{:040x}", commits.len() + 1)).unwrap();
+        commits.push((commit, [properties, launch, params].map(str::to_owned)));
+        commit
+    }
+
+    pub(crate) fn ports(&self, fuse: Fuse) -> Ports {
+        Ports {
+            images: self.library.clone(),
+            configurations: self.library.clone(),
+            catalog: self.library.clone(),
+            engines: self.library.clone(),
+            clock: self.clock.clone(),
+            ids: self.library.clone(),
+            fuse,
+        }
+    }
+
+    /// A server that has just started.
+    pub(crate) async fn start(&self) -> Orchestrator {
+        self.start_with(Fuse::none()).await
+    }
+
+    pub(crate) async fn start_with(&self, fuse: Fuse) -> Orchestrator {
+        let orchestrator = Orchestrator::new(self.db.clone(), self.ports(fuse));
+        orchestrator.recover().await.unwrap();
+        orchestrator
+    }
+
+    /// The groups that take requests, by name, with their weights.
+    pub(crate) async fn serving(&self, orchestrator: &Orchestrator) -> Vec<String> {
+        let weights: HashMap<GroupId, u32> =
+            self.engine.weights(&target().app, &target().env).into_iter().collect();
+        let running = orchestrator.status(&target()).await.unwrap();
+        let mut names: Vec<String> = running
+            .groups
+            .iter()
+            .filter(|group| weights.contains_key(&group.id))
+            .map(|group| group.name.to_string())
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// Once a healthy group of full size took the requests of a process, one always did.
+    pub(crate) fn assert_always_served(&self) {
+        let mut served: HashMap<String, bool> = HashMap::new();
+        for moment in self.engine.moments() {
+            let mut now: HashMap<String, bool> = HashMap::new();
+            for group in &moment.serving {
+                *now.entry(group.process.to_string()).or_default() |= group.carries();
+            }
+            for (process, was) in &served {
+                let is = now.get(process).copied().unwrap_or(false);
+                assert!(is || !was, "{process} lost its last healthy group: {moment:#?}");
+            }
+            served.extend(now.into_iter().filter(|(_, carries)| *carries));
+        }
+    }
+}
+
+pub(crate) fn image(version: &str) -> Deploy {
+    let image = ImageRef::parse(&format!("hello:{version}")).unwrap();
+    Deploy { image: Some(image), ..Deploy::default() }
+}
+
+pub(crate) fn request(ask: Ask) -> Request {
+    Request { target: target(), ask, why: why() }
+}
+
+/// Begins and waits until it rests.
+pub(crate) async fn finish(orchestrator: &Orchestrator, ask: Ask) -> Deployment {
+    let id = orchestrator.begin(request(ask)).await.unwrap();
+    rest(orchestrator, id).await
+}
+
+pub(crate) async fn deploy(orchestrator: &Orchestrator, version: &str) -> Deployment {
+    finish(orchestrator, Ask::Deploy(image(version))).await
+}
+
+pub(crate) async fn rest(orchestrator: &Orchestrator, id: DeploymentId) -> Deployment {
+    let rests = tokio::time::timeout(PATIENCE, orchestrator.wait(id)).await;
+    match rests {
+        Ok(deployment) => deployment.unwrap(),
+        Err(_) => panic!("not at rest: {:#?}", orchestrator.deployment(id).await.unwrap().actions),
+    }
+}
+
+/// Polls until something is so.
+pub(crate) async fn eventually(what: &str, mut so: impl AsyncFnMut() -> bool) {
+    let began = Instant::now();
+    while !so().await {
+        assert!(began.elapsed() < PATIENCE, "never so: {what}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+#[async_trait::async_trait]
+impl Images for Library {
+    async fn resolve(&self, image: &ImageRef) -> Result<Digest, Problem> {
+        let images = self.images.lock().unwrap();
+        let ImageRef::Version(_, version) = image else {
+            return Err(Problem::not_found("only versions are known here"));
+        };
+        let known = images.get(version.as_str());
+        known.map(|(digest, _)| *digest).ok_or_else(|| Problem::not_found(format!("no {image}")))
+    }
+
+    async fn newest(&self, app: &AppName) -> Result<Option<(Digest, String)>, Problem> {
+        let images = self.images.lock().unwrap();
+        Ok(images.iter().next_back().map(|(name, (digest, _))| (*digest, format!("{app}:{name}"))))
+    }
+
+    async fn facts(&self, image: &Digest, _env: &EnvName) -> Result<ImageFacts, Problem> {
+        let images = self.images.lock().unwrap();
+        let known = images.values().find(|(digest, _)| digest == image);
+        known.map(|(_, facts)| facts.clone()).ok_or_else(|| Problem::not_found("no such image"))
+    }
+}
+
+#[async_trait::async_trait]
+impl Configurations for Library {
+    async fn pin(&self, _target: &Target, revision: Option<&str>) -> Result<CommitId, Problem> {
+        let commits = self.commits.lock().unwrap();
+        match revision {
+            None => Ok(commits.last().unwrap().0),
+            Some(text) => CommitId::parse(text).map_err(|e| Problem::not_found(e.to_string())),
+        }
+    }
+
+    async fn read(&self, _target: &Target, commit: CommitId) -> Result<Configuration, Problem> {
+        let commits = self.commits.lock().unwrap();
+        let (_, [properties, launch, params]) =
+            commits.iter().find(|(known, _)| *known == commit).unwrap();
+        let parsed = Configuration::parse(properties, launch, params);
+        parsed.map_err(|e| Problem::invalid(e.to_string()))
+    }
+}
+
+#[async_trait::async_trait]
+impl Catalog for Library {
+    async fn application(&self, app: &AppName) -> Result<Option<ApplicationFacts>, Problem> {
+        let blocked = self.blocked.lock().unwrap().clone();
+        Ok((app.as_str() != "unknown").then_some(ApplicationFacts { blocked }))
+    }
+
+    async fn has_environment(&self, env: &EnvName) -> Result<bool, Problem> {
+        Ok(env.as_str() != "unknown")
+    }
+}
+
+impl Engines for Library {
+    fn of(&self, _env: &EnvName) -> Result<Provider, Problem> {
+        Ok(self.provider.lock().unwrap().clone().unwrap())
+    }
+}
+
+impl Ids for Library {
+    fn deployment(&self) -> DeploymentId {
+        let [a, b, c, d] = self.ids.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        DeploymentId::from_random([0xde, 0, a, b, c, d])
+    }
+
+    fn group(&self) -> GroupId {
+        GroupId::from_random(self.ids.fetch_add(1, Ordering::Relaxed).to_be_bytes())
+    }
+}
