@@ -11,6 +11,7 @@ mod say;
 mod server;
 mod shutdown;
 mod up;
+mod wiring;
 
 use clap::Parser;
 use kiln_cli::{Command, Parsed};

@@ -1,16 +1,126 @@
 //! The server: opens what lasts, takes over what runs, answers the API.
 
-use crate::clock;
 use crate::data::Data;
-use anyhow::Result;
+use crate::role::Role;
+use crate::wiring::{
+    BakedImages, DatabaseCatalog, GitConfigurations, LocalEngines, RandomIds, SystemClock,
+};
+use crate::{clock, shutdown};
+use anyhow::{Context, Result};
+use kiln_bakery::Bakery;
+use kiln_container::{Boot, Network, Subnet};
+use kiln_deploy::ports::Engines;
+use kiln_deploy::{Fuse, Orchestrator, Ports};
+use kiln_engine_local::{LocalEngine, MachineSettings, Settings};
+use kiln_names::InstanceId;
+use kiln_store::Database;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 /// Serves until told to stop.
-pub(crate) async fn serve(
-    data: &Data,
-    api: SocketAddr,
-    network: Option<kiln_container::Subnet>,
-) -> Result<()> {
-    let _ = (data, api, network, clock::now_ms());
+pub(crate) async fn serve(data: &Data, api: SocketAddr, network: Option<Subnet>) -> Result<()> {
+    let tcp = TcpListener::bind(api).await.with_context(|| format!("listen on {api}"))?;
+    let app = Arc::new(assemble(data, network).await?);
+    let recovered = app.orchestrator.recover().await.context("take up deployments")?;
+    tracing::info!(deployments = recovered.len(), "the server runs");
+    let unix = kiln_api::bind_unix(&data.at("kiln.sock")).context("make the socket")?;
+    let token = data.ensure_token()?;
+    let stopping = stopping();
+    let over_socket = kiln_api::serve_unix(unix, app.clone(), ended(stopping.clone()));
+    let address = tcp.local_addr()?;
+    let over_tcp = kiln_api::serve_tcp(tcp, app.clone(), &token, ended(stopping));
+    Role::Server.announce(data, Some(address))?;
+    tokio::join!(over_socket, over_tcp);
+    app.orchestrator.halt();
+    app.database.close().await;
     Ok(())
+}
+
+/// Everything that the API works with.
+async fn assemble(data: &Data, network: Option<Subnet>) -> Result<kiln_api::App> {
+    let network = Network::ensure(data.install, network).context("prepare the network")?;
+    let database = Database::open(&data.at("kiln.db")).await?;
+    let images = kiln_image::Store::open(&data.at("images")).context("open the image store")?;
+    let configurations =
+        kiln_config::Repositories::open(&data.at("config")).context("open the configuration")?;
+    let program = program()?;
+    let bakery = bakery(data, &database, &images, &network, &program)?;
+    let engine = LocalEngine::start(Settings {
+        db: database.clone(),
+        images: images.clone(),
+        router: data.router_socket(),
+        machine: machine(data, network, program),
+    });
+    let engines: Arc<dyn Engines> = Arc::new(LocalEngines(Arc::new(engine.await?)));
+    let clock = Arc::new(SystemClock);
+    let ports = Ports {
+        images: Arc::new(BakedImages { database: database.clone(), store: images.clone() }),
+        configurations: Arc::new(GitConfigurations::new(configurations.clone())),
+        catalog: Arc::new(DatabaseCatalog(database.clone())),
+        engines: engines.clone(),
+        clock: clock.clone(),
+        ids: Arc::new(RandomIds),
+        fuse: Fuse::none(),
+    };
+    let orchestrator = Orchestrator::new(database.clone(), ports);
+    let install = data.install;
+    Ok(kiln_api::App {
+        install,
+        database,
+        configurations,
+        images,
+        bakery,
+        orchestrator,
+        engines,
+        clock,
+    })
+}
+
+fn bakery(
+    data: &Data,
+    database: &Database,
+    images: &kiln_image::Store,
+    network: &Network,
+    program: &Path,
+) -> Result<Bakery> {
+    let bridge = network.ensure_bridge(Network::BAKE).context("prepare the network of bakes")?;
+    let ids = || InstanceId::from_random(clock::random());
+    let settings =
+        kiln_bakery::Settings::new(program.to_owned(), data.install, Some(bridge), ids);
+    Ok(Bakery::new(database.clone(), images.clone(), settings))
+}
+
+fn machine(data: &Data, network: Network, program: PathBuf) -> MachineSettings {
+    MachineSettings {
+        install: data.install,
+        program,
+        instances: data.at("instances"),
+        boot_id: PathBuf::from(Boot::PATH),
+        network,
+        now_ms: clock::now_ms,
+        random: clock::random,
+    }
+}
+
+/// The file that this process runs from, which `up` keeps for as long as shims may start from it.
+fn program() -> Result<PathBuf> {
+    std::env::current_exe().context("find this program")
+}
+
+/// One signal for both listeners.
+fn stopping() -> watch::Receiver<bool> {
+    let (say, hear) = watch::channel(false);
+    tokio::spawn(async move {
+        shutdown::asked().await;
+        say.send_replace(true);
+    });
+    hear
+}
+
+async fn ended(mut stopping: watch::Receiver<bool>) {
+    // The sender lives until it has spoken.
+    drop(stopping.wait_for(|stop| *stop).await);
 }
