@@ -10,6 +10,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::io::Write;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -18,14 +19,20 @@ use tokio::signal::unix::{SignalKind, signal};
 /// How much a slow reader gets to read.
 const SLOW_BYTES: usize = 1 << 20;
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
     let mode = std::env::args().nth(1).unwrap_or_default();
+    let Err(error) = run(&mode) else { return ExitCode::SUCCESS };
+    writeln!(std::io::stderr(), "giving up: {error}").ok();
+    ExitCode::FAILURE
+}
+
+fn run(mode: &str) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         // Without a handler the first process of a container is deaf to the signal.
         let mut stop = signal(SignalKind::terminate())?;
         tokio::select! {
-            ended = play(&mode) => ended,
+            ended = play(mode) => ended,
             _ = stop.recv() => Ok(()),
         }
     })
