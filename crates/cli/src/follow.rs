@@ -21,8 +21,16 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// What is done with each event besides drawing it.
 type Tap = fn(&Session, &DeploymentEvent) -> Result<(), CliError>;
 
-/// Follows the deployment and draws its progress until it ends.
+/// Follows a deployment from its beginning, and draws its progress until it ends.
 pub(crate) async fn follow(
+    session: &Session,
+    deployment: &Deployment,
+) -> Result<Deployment, CliError> {
+    follow_with(session, deployment.id, None, |_, _| Ok(())).await
+}
+
+/// The same for one that went on before: only what comes is drawn.
+pub(crate) async fn follow_on(
     session: &Session,
     deployment: &Deployment,
 ) -> Result<Deployment, CliError> {

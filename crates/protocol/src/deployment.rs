@@ -24,7 +24,8 @@ pub struct Deployment {
     pub app: AppName,
     /// The environment.
     pub env: EnvName,
-    /// The verb that began it: `deploy`, `rollback`, `redeploy`, `stop`, `resize`.
+    /// The verb that began it: `deploy`, `rollback`, `redeploy`, `stop`, `resize`,
+    /// `replace`.
     pub verb: String,
     /// Where it is in its life.
     pub state: DeploymentState,
@@ -50,12 +51,43 @@ pub struct Deployment {
     pub started: Timestamp,
     /// When it ended.
     pub ended: Option<Timestamp>,
+    /// How the release it goes to differs from the one it comes from.
+    pub differences: Vec<Difference>,
     /// What was done, in order.
     pub actions: Vec<Action>,
     /// What went wrong, in detail.
     pub failure: Option<Failure>,
     /// The place of the journal's last record: `?after=SEQ` asks for the events that follow.
     pub seq: u64,
+}
+
+/// A deployment in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DeploymentSummary {
+    /// Its id.
+    pub id: DeploymentId,
+    /// The application.
+    pub app: AppName,
+    /// The environment.
+    pub env: EnvName,
+    /// The verb that began it.
+    pub verb: String,
+    /// Where it is in its life.
+    pub state: DeploymentState,
+    /// Why it is in that state, when it is not the plain course of things.
+    pub reason: Option<String>,
+    /// The release it goes to, once it is planned.
+    pub release: Option<ReleaseId>,
+    /// A name of that release's image, as `APP:VERSION`.
+    pub version: Option<String>,
+    /// Why it was asked for.
+    pub message: String,
+    /// Who asked for it.
+    pub user: String,
+    /// When it was asked for.
+    pub started: Timestamp,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
 }
 
 /// Where a deployment is in its life.
@@ -115,8 +147,12 @@ impl std::fmt::Display for DeploymentState {
 /// An action of a deployment, as far as it got.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Action {
+    /// Its part of the deployment: `create`, `settle`, `shift`, `watch`, `finish`, `undo`.
+    pub phase: String,
     /// Its name.
     pub name: String,
+    /// What it does, with what.
+    pub summary: String,
     /// Where it is.
     pub state: ActionState,
     /// What it found or did, in words.

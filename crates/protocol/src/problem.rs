@@ -170,6 +170,8 @@ codes! {
     Ambiguous "ambiguous" 409 Conflict "more than one matches";
     /// The bake needs files that the server lacks.
     ContextMissing "context-missing" 409 Conflict "files of the context are missing";
+    /// Something that the request names is not there; the detail says what.
+    NotFound "not-found" 404 NotFound "there is no such thing";
     /// No such application.
     AppNotFound "app-not-found" 404 NotFound "there is no such application";
     /// No such environment.

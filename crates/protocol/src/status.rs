@@ -1,10 +1,10 @@
 //! What runs, on the wire.
 
 use crate::Timestamp;
-use crate::deployment::DeploymentState;
+use crate::deployment::DeploymentSummary;
 use kiln_names::{
-    AppName, ByteSize, CommitId, DeploymentId, Digest, EnvName, GroupName, InstanceId, ProcessName,
-    ReleaseId, Route,
+    AppName, ByteSize, CommitId, Digest, EnvName, GroupName, InstanceId, ProcessName, ReleaseId,
+    Route,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -36,24 +36,9 @@ pub struct Status {
     /// Since when it is active.
     pub since: Option<Timestamp>,
     /// The deployment that is in progress or waits for a person, else the last one.
-    pub deployment: Option<LastDeployment>,
+    pub deployment: Option<DeploymentSummary>,
     /// The groups, the newest first.
     pub groups: Vec<Group>,
-}
-
-/// A deployment, in short.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct LastDeployment {
-    /// Its id.
-    pub id: DeploymentId,
-    /// The verb that began it.
-    pub verb: String,
-    /// Where it is in its life.
-    pub state: DeploymentState,
-    /// Why it is in that state, when it is not the plain course of things.
-    pub reason: Option<String>,
-    /// When it was asked for.
-    pub started: Timestamp,
 }
 
 /// A server group.
@@ -75,6 +60,8 @@ pub struct Group {
     pub weight: Option<u32>,
     /// Where its cluster is reached.
     pub routes: Vec<Route>,
+    /// Until when it is kept, if it is to be removed.
+    pub kept_until: Option<Timestamp>,
 }
 
 /// Where a group is in its life.

@@ -2,7 +2,7 @@
 
 use crate::CliError;
 use crate::commands::Target;
-use crate::follow::{conclude, follow};
+use crate::follow::{conclude, follow_on};
 use crate::output::Form;
 use crate::session::Session;
 use kiln_protocol::Exit;
@@ -30,16 +30,21 @@ impl Abort {
         let Target { app, env } = &self.target;
         let reason = Reason { message: self.message };
         let deployment = session.client.abort(app, env, &reason).await?;
-        let ended = follow(session, &deployment).await?;
-        if ended.state != DeploymentState::Stuck || session.output.form == Form::Json {
-            // Stuck is what was asked for.
+        let ended = follow_on(session, &deployment).await?;
+        let done = matches!(ended.state, DeploymentState::Stuck | DeploymentState::Invalid);
+        if !done || session.output.form == Form::Json {
+            // That it goes no further is what was asked for.
             let exit = conclude(session, &ended)?;
-            return Ok(if exit == Exit::Stuck { Exit::Done } else { exit });
+            return Ok(if done { Exit::Done } else { exit });
         }
         session.output.data(&ended, |ended| {
             let id = ended.id;
             format!("Deployment {id} of {app} in {env} is aborted and touches nothing more.")
         })?;
+        if ended.state == DeploymentState::Invalid {
+            // It had not begun: nothing changed, and nothing is locked.
+            return Ok(Exit::Done);
+        }
         session
             .output
             .say(&format!("Go on with: kiln retry {app} {env}, or kiln undo {app} {env}"));

@@ -2,7 +2,7 @@
 
 use crate::CliError;
 use crate::commands::Target;
-use crate::follow::{conclude, follow};
+use crate::follow::{conclude, follow_on};
 use crate::session::Session;
 use kiln_protocol::Exit;
 use kiln_protocol::deployment::Reason;
@@ -29,6 +29,6 @@ impl Retry {
         let Target { app, env } = &self.target;
         let reason = Reason { message: self.message };
         let deployment = session.client.retry(app, env, &reason).await?;
-        conclude(session, &follow(session, &deployment).await?)
+        conclude(session, &follow_on(session, &deployment).await?)
     }
 }

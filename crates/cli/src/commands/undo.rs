@@ -2,7 +2,7 @@
 
 use crate::CliError;
 use crate::commands::Target;
-use crate::follow::{conclude, follow};
+use crate::follow::{conclude, follow_on};
 use crate::output::Form;
 use crate::session::Session;
 use kiln_protocol::Exit;
@@ -31,7 +31,7 @@ impl Undo {
         let Target { app, env } = &self.target;
         let reason = Reason { message: self.message };
         let deployment = session.client.undo(app, env, &reason).await?;
-        let ended = follow(session, &deployment).await?;
+        let ended = follow_on(session, &deployment).await?;
         if ended.state != DeploymentState::Undone || session.output.form == Form::Json {
             // Undone is what was asked for.
             let exit = conclude(session, &ended)?;

@@ -23,6 +23,7 @@ fn deployment(state: DeploymentState) -> Deployment {
         user: "ada".to_owned(),
         started: Timestamp(1_000),
         ended: Some(Timestamp(1_210)),
+        differences: Vec::new(),
         actions: Vec::new(),
         failure: None,
         seq: 1,

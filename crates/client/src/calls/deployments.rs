@@ -4,7 +4,8 @@ use crate::{Client, ClientError, Events};
 use http::Method;
 use kiln_names::{AppName, DeploymentId, EnvName, InstanceId};
 use kiln_protocol::deployment::{
-    DeployRequest, Deployment, DeploymentEvent, Plan, Reason, ResizeRequest, RollbackRequest,
+    DeployRequest, Deployment, DeploymentEvent, DeploymentSummary, Plan, Reason, ResizeRequest,
+    RollbackRequest,
 };
 use kiln_protocol::paths::{self, fill, query};
 use serde::Serialize;
@@ -122,7 +123,7 @@ impl Client {
         app: Option<&AppName>,
         env: Option<&EnvName>,
         limit: u32,
-    ) -> Result<Vec<Deployment>, ClientError> {
+    ) -> Result<Vec<DeploymentSummary>, ClientError> {
         let query = query(&[
             ("app", app.map(ToString::to_string)),
             ("env", env.map(ToString::to_string)),

@@ -1,0 +1,34 @@
+//! What the handlers work with.
+
+use kiln_bakery::Bakery;
+use kiln_config::Repositories;
+use kiln_deploy::Orchestrator;
+use kiln_deploy::ports::{Clock, Engines};
+use kiln_image::Store;
+use kiln_names::InstallId;
+use kiln_store::Database;
+use std::sync::Arc;
+
+/// What the handlers work with; the binary's wiring makes it.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// Which Kiln it is.
+    pub install: InstallId,
+    /// The database.
+    pub database: Database,
+    /// Configuration.
+    pub configurations: Repositories,
+    /// Images and the files of bakes.
+    pub images: Store,
+    /// What bakes.
+    pub bakery: Bakery,
+    /// What deploys.
+    pub orchestrator: Orchestrator,
+    /// What runs each environment.
+    pub engines: Arc<dyn Engines>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The state of all handlers.
+pub(crate) type Shared = axum::extract::State<Arc<App>>;

@@ -1,0 +1,118 @@
+//! Images.
+
+mod describe;
+pub(super) mod find;
+
+use super::blocking;
+use crate::app::{App, Shared};
+use crate::refusal::{Answer, Refusal};
+use crate::request::{Caller, Names, Parameters};
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use kiln_names::{AppName, Digest, ImageRef};
+use kiln_protocol::image::{Collected, Image, ImageSummary};
+use kiln_protocol::{Code, paths};
+use kiln_store::{Connection, StoreError, bakes, groups, images, releases};
+use serde::Deserialize;
+
+/// For how long a layer that no image refers to is worth keeping for the next bake.
+const UNUSED_MS: u64 = 30 * 86_400_000;
+
+/// Whose.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OfApp {
+    /// Only those of this application.
+    #[param(value_type = Option<String>)]
+    app: Option<AppName>,
+}
+
+/// Lists the images, the newest first.
+#[utoipa::path(get, path = paths::IMAGES, tag = "images", params(OfApp),
+    responses((status = 200, body = [ImageSummary])))]
+pub(crate) async fn list(
+    State(app): Shared,
+    Parameters(of): Parameters<OfApp>,
+) -> Answer<Vec<ImageSummary>> {
+    let rows = describe::rows(&mut *app.database.read().await?, of.app.as_ref()).await?;
+    let store = app.images.clone();
+    Ok(Json(blocking(move || describe::summaries(&store, rows)).await?))
+}
+
+/// Shows an image.
+#[utoipa::path(get, path = paths::IMAGE, tag = "images", responses((status = 200, body = Image)))]
+pub(crate) async fn show(State(app): Shared, Names(image): Names<ImageRef>) -> Answer<Image> {
+    let mut db = app.database.read().await?;
+    let digest = find::resolve(&mut db, &image).await?;
+    let row = images::image(&mut db, &digest).await?.ok_or_else(|| find::not_found(&image))?;
+    let versions = images::versions_of(&mut db, &digest).await?;
+    let store = app.images.clone();
+    let kept = blocking(move || store.image(&digest)).await?;
+    Ok(Json(describe::image(&row, &versions, &kept)))
+}
+
+/// Removes an image that nothing uses, with its names.
+#[utoipa::path(delete, path = paths::IMAGE, tag = "images", responses((status = 204)))]
+pub(crate) async fn remove(
+    State(app): Shared,
+    Caller(by): Caller,
+    Names(image): Names<ImageRef>,
+) -> Result<StatusCode, Refusal> {
+    let mut write = app.database.write().await?;
+    let digest = find::resolve(&mut write, &image).await?;
+    if let Some(user) = user_of(&mut write, &digest).await? {
+        let detail = format!("image {} is in use: {user}", digest.short());
+        return Err(Refusal::new(Code::InUse, detail));
+    }
+    if !images::remove_image(&mut write, &digest, &by).await? {
+        return Err(find::not_found(&image));
+    }
+    write.commit().await?;
+    let store = app.images.clone();
+    blocking(move || store.remove(&digest)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What stands on an image: a base's name, or a group that could need another instance.
+async fn user_of(db: &mut Connection, image: &Digest) -> Result<Option<String>, StoreError> {
+    let bases = bakes::bases(&mut *db).await?;
+    if let Some(base) = bases.into_iter().find(|base| base.digest == *image) {
+        return Ok(Some(format!("base {}", base.name)));
+    }
+    for (app, env) in groups::clusters(&mut *db).await? {
+        for group in groups::here(&mut *db, &app, &env).await? {
+            let release = releases::get(&mut *db, group.release).await?.unwrap_or_default();
+            if release.contains(&image.to_string()) {
+                return Ok(Some(format!("group {}", group.name)));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Frees the space of what no image refers to.
+#[utoipa::path(post, path = paths::COLLECT, tag = "images",
+    responses((status = 200, body = Collected)))]
+pub(crate) async fn collect(State(app): Shared, Caller(by): Caller) -> Answer<Collected> {
+    let quiet = app.bakery.quiet().map_err(|busy| Refusal::of(Code::InUse, &busy))?;
+    let references = forget(&app, by.at_ms).await?;
+    let store = app.images.clone();
+    let collected = blocking(move || {
+        let collected = store.gc(&references.images, &references.layers);
+        drop(quiet);
+        collected
+    });
+    let collected = collected.await?;
+    let removed = collected.images + collected.layers + collected.blobs;
+    Ok(Json(Collected { removed: removed as u64, bytes: collected.bytes }))
+}
+
+/// Forgets layers that no bake used for long, and says what is to be spared.
+async fn forget(app: &App, now_ms: u64) -> Result<images::References, StoreError> {
+    let mut write = app.database.write().await?;
+    bakes::forget_layers(&mut write, now_ms.saturating_sub(UNUSED_MS)).await?;
+    let references = images::references(&mut write).await?;
+    write.commit().await?;
+    Ok(references)
+}

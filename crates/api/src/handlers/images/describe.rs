@@ -1,0 +1,81 @@
+//! Images in the protocol's words.
+
+use kiln_image::{Error, Store};
+use kiln_names::{AppName, Digest};
+use kiln_protocol::Timestamp;
+use kiln_protocol::bake::BakedLayer;
+use kiln_protocol::image::{Image, ImageLayer, ImageProcess, ImageSummary};
+use kiln_protocol::recipe::{Processes, labels};
+use kiln_store::images::{self, ImageRow, VersionRow};
+use kiln_store::{Connection, StoreError};
+use serde::Deserialize as _;
+
+/// The most images of one list.
+const MAX_LISTED: u32 = 10_000;
+
+/// An image and its names, the newest first.
+type Named = (Digest, u64, Vec<String>);
+
+/// The images that have names, the one named last first.
+pub(super) async fn rows(
+    db: &mut Connection,
+    app: Option<&AppName>,
+) -> Result<Vec<Named>, StoreError> {
+    let mut found: Vec<Named> = Vec::new();
+    for row in images::versions(db, app, MAX_LISTED).await? {
+        let name = name(&row);
+        match found.iter_mut().find(|(digest, ..)| *digest == row.digest) {
+            Some((.., names)) => names.push(name),
+            None => found.push((row.digest, row.created_ms, vec![name])),
+        }
+    }
+    Ok(found)
+}
+
+/// The same with their sizes; one that is damaged is listed with none.
+pub(super) fn summaries(store: &Store, rows: Vec<Named>) -> Result<Vec<ImageSummary>, Error> {
+    let summary = |(image, created_ms, versions): Named| {
+        let layers = store.image(&image).map(|image| image.layers).unwrap_or_default();
+        let bytes = layers.iter().map(|layer| layer.bytes).sum();
+        ImageSummary { image, versions, bytes, baked: Timestamp(created_ms) }
+    };
+    Ok(rows.into_iter().map(summary).collect())
+}
+
+/// One image.
+pub(super) fn image(row: &ImageRow, versions: &[VersionRow], kept: &kiln_image::Image) -> Image {
+    let steps = Vec::<BakedLayer>::deserialize(&row.facts["layers"]).unwrap_or_default();
+    let step = |diff_id: &Digest| {
+        steps.iter().find(|layer| layer.diff_id == *diff_id).map(|layer| layer.step.clone())
+    };
+    let layers = kept.layers.iter().map(|layer| ImageLayer {
+        digest: layer.diff_id,
+        diff_id: layer.diff_id,
+        bytes: layer.bytes,
+        step: step(&layer.diff_id),
+    });
+    Image {
+        image: row.digest,
+        versions: versions.iter().map(name).collect(),
+        baked: Timestamp(row.created_ms),
+        architecture: kept.config.architecture.clone(),
+        layers: layers.collect(),
+        processes: processes(kept),
+    }
+}
+
+fn processes(kept: &kiln_image::Image) -> Vec<ImageProcess> {
+    let label = kept.config.labels.get(labels::PROCESSES);
+    let found = label.and_then(|label| Processes::from_label(label).ok());
+    let shown = found.iter().flat_map(Processes::iter).map(|(name, process)| ImageProcess {
+        name: name.clone(),
+        command: process.command.clone(),
+        port: process.port.map(std::num::NonZero::get),
+        user: format!("{}:{}", process.uid, process.gid),
+    });
+    shown.collect()
+}
+
+fn name(row: &VersionRow) -> String {
+    format!("{}:{}", row.app, row.version)
+}

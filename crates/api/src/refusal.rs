@@ -1,0 +1,82 @@
+//! How the API says no: every error of the crates below becomes a problem document here.
+
+mod bakes;
+mod catalog;
+mod configuration;
+mod deployments;
+mod images;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use kiln_protocol::{Code, PROBLEM_JSON, Problem};
+use kiln_store::StoreError;
+
+/// A refusal on its way to the one who asked.
+#[derive(Debug)]
+pub struct Refusal(Box<Problem>);
+
+/// What a handler gives.
+pub(crate) type Answer<T> = Result<axum::Json<T>, Refusal>;
+
+impl Refusal {
+    /// A refusal of the given code.
+    pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self(Box::new(Problem::new(code, detail)))
+    }
+
+    /// The same with advice.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// An error that the one who asked can do something about: its words, and its causes'.
+    pub(crate) fn of(code: Code, error: &dyn std::error::Error) -> Self {
+        Self::new(code, chain(error))
+    }
+
+    /// Kiln itself failed. It is logged, and the machine's owner is told.
+    pub(crate) fn internal(error: &dyn std::error::Error) -> Self {
+        let detail = chain(error);
+        tracing::error!(error = detail, "a request failed");
+        Self::new(Code::Internal, detail).hint("the server's log says more.")
+    }
+
+    /// The problem document.
+    #[must_use]
+    pub fn into_problem(self) -> Problem {
+        *self.0
+    }
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self(Box::new(problem))
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::BAD_REQUEST);
+        let body = serde_json::to_vec(&*self.0).expect("a problem is plain data");
+        let kind = HeaderValue::from_static(PROBLEM_JSON);
+        (status, [(header::CONTENT_TYPE, kind)], body).into_response()
+    }
+}
+
+/// An error and its causes, outermost first.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}

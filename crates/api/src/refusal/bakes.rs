@@ -1,0 +1,46 @@
+//! Refusals of the bakery.
+
+use super::Refusal;
+use kiln_bakery::{BakeError, BaseError};
+use kiln_names::Digest;
+use kiln_protocol::{Code, Problem};
+
+impl From<BakeError> for Refusal {
+    fn from(error: BakeError) -> Self {
+        use BakeError as E;
+        match &error {
+            E::Recipe(mistake) => Self::new(Code::InvalidRecipe, format!("kiln.toml: {mistake}")),
+            E::OtherApp { .. } | E::Context(_) => Self::of(Code::InvalidRecipe, &error),
+            E::NoBase { base, .. } => Self::of(Code::BaseNotFound, &error)
+                .hint(format!("kiln base bake {base} --debootstrap SUITE")),
+            E::MissingBlobs(digests) => missing(digests.clone()),
+            // What the step said came with its events.
+            E::Step(failure) => {
+                Self::new(Code::BakeFailed, format!("{}: {}", failure.step, failure.how))
+            }
+            E::NoUser { .. } | E::NoProgram { .. } => Self::of(Code::BakeFailed, &error),
+            E::Conflict { .. } => {
+                Self::of(Code::VersionTaken, &error).hint("a version is set once; choose another.")
+            }
+            E::Abandoned => Self::of(Code::Unavailable, &error),
+            E::Image(kiln_image::Error::Layer(_)) => Self::of(Code::BakeFailed, &error),
+            E::Plan(_) | E::Image(_) | E::Store(_) | E::Io { .. } => Self::internal(&error),
+        }
+    }
+}
+
+impl From<BaseError> for Refusal {
+    fn from(error: BaseError) -> Self {
+        match error {
+            BaseError::NoArchive(digest) => missing(vec![digest]),
+            BaseError::Invalid(_) => Self::of(Code::Invalid, &error),
+            BaseError::Bake(error) => error.into(),
+        }
+    }
+}
+
+/// What is to be sent before asking again.
+fn missing(digests: Vec<Digest>) -> Refusal {
+    let detail = format!("{} files of the context are not here yet", digests.len());
+    Problem { missing: digests, ..Problem::new(Code::ContextMissing, detail) }.into()
+}

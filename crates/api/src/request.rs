@@ -1,0 +1,9 @@
+//! What handlers read from a request: names in the path, parameters, JSON, who asks.
+
+mod caller;
+mod json;
+mod names;
+
+pub(crate) use caller::Caller;
+pub(crate) use json::Body;
+pub(crate) use names::{Names, Parameters};

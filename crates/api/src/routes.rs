@@ -1,0 +1,91 @@
+//! Which handler answers which path.
+
+use crate::app::App;
+use crate::handlers::deployments::ask;
+use crate::handlers::{
+    apps, bakes, bases, blobs, configuration, deployments, envs, health, images, logs, running,
+};
+use crate::refusal::Refusal;
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use axum::routing::{MethodRouter, get, post, put};
+use kiln_protocol::{Code, paths};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long an answer may take, or the beginning of a stream.
+const PROMPT: Duration = Duration::from_secs(60);
+
+/// How long an answer may take that moves much data: an archive of gigabytes over a slow line.
+const PATIENT: Duration = Duration::from_secs(3600);
+
+type Route = (&'static str, Duration, MethodRouter<Arc<App>>);
+
+/// The API of `app`.
+pub fn router(app: Arc<App>) -> Router {
+    let routes = table().into_iter().fold(Router::new(), |router, (path, limit, methods)| {
+        let limited = from_fn(move |request, next| within(limit, request, next));
+        router.route(path, methods.layer(limited))
+    });
+    routes.fallback(no_such_path).method_not_allowed_fallback(method_not_allowed).with_state(app)
+}
+
+/// Every path, how long it may take, and what answers it.
+pub(crate) fn table() -> Vec<Route> {
+    vec![
+        (paths::HEALTH, PROMPT, get(health::health)),
+        (paths::OPENAPI, PROMPT, get(health::openapi)),
+        (paths::APPS, PROMPT, get(apps::list).post(apps::create)),
+        (paths::APP, PROMPT, get(apps::show).delete(apps::delete)),
+        (paths::APP_METADATA, PROMPT, get(apps::get).put(apps::set).delete(apps::unset)),
+        (paths::ENVS, PROMPT, get(envs::list).post(envs::create)),
+        (paths::ENV, PROMPT, get(envs::show).delete(envs::delete)),
+        (paths::ENV_METADATA, PROMPT, put(envs::set)),
+        (paths::BASES, PROMPT, get(bases::list)),
+        (paths::BASE, PROMPT, post(bases::bake)),
+        (paths::BAKES, PROMPT, post(bakes::bake)),
+        (paths::BLOB, PATIENT, put(blobs::put)),
+        (paths::IMAGES, PROMPT, get(images::list)),
+        (paths::IMAGE, PROMPT, get(images::show).delete(images::remove)),
+        (paths::COLLECT, PATIENT, post(images::collect)),
+        (paths::CONFIG, PROMPT, get(configuration::show)),
+        (paths::CONFIG_LOG, PROMPT, get(configuration::log)),
+        (paths::CONFIG_FILE, PROMPT, put(configuration::put)),
+        (paths::PLAN, PROMPT, post(ask::plan)),
+        (paths::DEPLOY, PROMPT, post(ask::deploy)),
+        (paths::ROLLBACK, PROMPT, post(ask::rollback)),
+        (paths::REDEPLOY, PROMPT, post(ask::redeploy)),
+        (paths::UNDO, PROMPT, post(deployments::undo)),
+        (paths::ABORT, PROMPT, post(deployments::abort)),
+        (paths::RETRY, PROMPT, post(deployments::retry)),
+        (paths::STOP, PROMPT, post(ask::stop)),
+        (paths::RESIZE, PROMPT, post(ask::resize)),
+        (paths::REPLACE, PROMPT, post(ask::replace)),
+        (paths::DEPLOYMENTS, PROMPT, get(deployments::list)),
+        (paths::DEPLOYMENT, PROMPT, get(deployments::show)),
+        (paths::DEPLOYMENT_EVENTS, PROMPT, get(deployments::watch)),
+        (paths::STATUS, PROMPT, get(running::status)),
+        (paths::INSTANCES, PROMPT, get(running::instances)),
+        (paths::LOGS, PROMPT, get(logs::logs)),
+    ]
+}
+
+/// Gives up on a request whose answer takes too long.
+async fn within(limit: Duration, request: Request, next: Next) -> Result<Response, Refusal> {
+    tokio::time::timeout(limit, next.run(request)).await.map_err(|_| {
+        let detail = format!("there was no answer within {} s", limit.as_secs());
+        Refusal::new(Code::Timeout, detail)
+    })
+}
+
+async fn no_such_path(request: Request) -> Refusal {
+    let detail = format!("there is nothing at {}", request.uri().path());
+    Refusal::new(Code::NoSuchPath, detail).hint(format!("{} lists all paths.", paths::OPENAPI))
+}
+
+async fn method_not_allowed(request: Request) -> Refusal {
+    let detail = format!("{} does not take {}", request.uri().path(), request.method());
+    Refusal::new(Code::MethodNotAllowed, detail)
+}
