@@ -121,11 +121,6 @@ impl Cgroups {
             .collect()
     }
 
-    /// The path of the instance's group within each hierarchy.
-    pub(crate) fn instance_path(&self, instance: &InstanceId) -> PathBuf {
-        self.path(&leaf(instance))
-    }
-
     /// Makes the instance's group with its limits.
     pub(crate) fn create(&self, instance: &InstanceId, limits: &Limits) -> io::Result<()> {
         let group = self.path(&leaf(instance));
@@ -147,15 +142,9 @@ impl Cgroups {
         self.joined().try_for_each(|hierarchy| hierarchy.join(&self.path(SHIMS)))
     }
 
-    /// Puts the calling process where its children belong to the instance, in the v2 hierarchy of a
-    /// hybrid machine. `libcontainer` only joins the v1 ones there, and without this the group could
-    /// not be killed as a whole.
-    pub(crate) fn join_unlisted(&self, instance: &InstanceId) -> io::Result<()> {
-        if !self.hierarchies.iter().any(|hierarchy| hierarchy.version == Version::V1) {
-            return Ok(());
-        }
-        let unified = self.hierarchies.iter().filter(|it| it.version == Version::V2);
-        unified.into_iter().try_for_each(|it| it.join(&self.path(&leaf(instance))))
+    /// Puts the calling process, and what it starts from now on, into the instance's group.
+    pub(crate) fn join(&self, instance: &InstanceId) -> io::Result<()> {
+        self.joined().try_for_each(|hierarchy| hierarchy.join(&self.path(&leaf(instance))))
     }
 
     /// How many of the instance's processes the kernel killed for memory.
@@ -200,10 +189,9 @@ impl Cgroups {
         })
     }
 
-    /// Those that shims and instances are put into by us. `cpuset` cannot be joined before its
-    /// processors are copied from its parent; nothing of ours limits processors by number.
+    /// Those that shims and instances are put into.
     fn joined(&self) -> impl Iterator<Item = &Hierarchy> {
-        self.hierarchies.iter().filter(|it| it.version == Version::V2 || !it.has("cpuset"))
+        self.hierarchies.iter().filter(|hierarchy| hierarchy.joined)
     }
 
     fn root(&self) -> PathBuf {

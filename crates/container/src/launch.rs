@@ -76,7 +76,8 @@ pub struct CleanupError {
 /// tells.
 ///
 /// # Errors
-/// [`LaunchError`]; then nothing is left of it but the files in `dir`.
+/// [`LaunchError`]. Of a refused instance nothing is left but the files in `dir`; after any other
+/// error [`cleanup`] is due.
 pub async fn launch(exe: &Path, dir: &Path) -> Result<Instance, LaunchError> {
     let Shim { mut child, instance, .. } = spawn(exe, dir).await?;
     // Reaped as long as this server lives; the next one is not its parent.

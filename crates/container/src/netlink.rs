@@ -26,7 +26,13 @@ pub(crate) struct Netlink {
 }
 
 /// An IPv4 network in use: an address's or a route's.
-pub(crate) type Used = (Ipv4Addr, u8);
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Used {
+    pub(crate) address: Ipv4Addr,
+    pub(crate) prefix: u8,
+    /// The index of the link that it is used on.
+    pub(crate) link: Option<u32>,
+}
 
 impl Netlink {
     pub(crate) fn open() -> io::Result<Self> {
@@ -198,19 +204,24 @@ fn link_name(message: Message) -> Option<(u32, String)> {
 
 fn network_of(message: Message) -> Option<Used> {
     match message {
-        Message::NewAddress(address) => {
-            let ip = address.attributes.iter().find_map(|attribute| match attribute {
+        Message::NewAddress(message) => {
+            let address = message.attributes.iter().find_map(|attribute| match attribute {
                 AddressAttribute::Address(IpAddr::V4(ip)) => Some(*ip),
                 _ => None,
-            });
-            Some((ip?, address.header.prefix_len))
+            })?;
+            let (prefix, link) = (message.header.prefix_len, Some(message.header.index));
+            Some(Used { address, prefix, link })
         }
-        Message::NewRoute(route) => {
-            let ip = route.attributes.iter().find_map(|attribute| match attribute {
+        Message::NewRoute(message) => {
+            let address = message.attributes.iter().find_map(|attribute| match attribute {
                 RouteAttribute::Destination(RouteAddress::Inet(ip)) => Some(*ip),
                 _ => None,
+            })?;
+            let link = message.attributes.iter().find_map(|attribute| match attribute {
+                RouteAttribute::Oif(index) => Some(*index),
+                _ => None,
             });
-            Some((ip?, route.header.destination_prefix_length))
+            Some(Used { address, prefix: message.header.destination_prefix_length, link })
         }
         _ => None,
     }

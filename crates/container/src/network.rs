@@ -49,6 +49,14 @@ pub enum NetworkError {
         /// What was asked for.
         network: Subnet,
     },
+    /// The network that was asked for is somebody else's.
+    #[error("network {network} overlaps {taken}, which this machine uses already")]
+    Taken {
+        /// What was asked for.
+        network: Subnet,
+        /// What it meets.
+        taken: Subnet,
+    },
     /// There is no such bridge.
     #[error("bridge {index} does not exist: an install has {}", names::BRIDGES)]
     NoSuchBridge {
@@ -106,13 +114,7 @@ impl Network {
     /// # Errors
     /// [`NetworkError`]; also when `wanted` is not free, since then others would lose packets.
     pub fn ensure(install: InstallId, wanted: Option<Subnet>) -> Result<Self, NetworkError> {
-        let subnet = match wanted {
-            Some(network) if network.prefix() > INSTALL_PREFIX => {
-                return Err(NetworkError::TooSmall { network });
-            }
-            Some(network) => network,
-            None => pick(install)?,
-        };
+        let subnet = reserve(install, wanted)?;
         std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").map_err(doing("switched on"))?;
         rules::nft(&rules::table(install, subnet)).map_err(doing("guarded"))?;
         rules::accept_before_docker(install).map_err(doing("let through"))?;
@@ -193,20 +195,34 @@ impl Bridge {
     }
 }
 
-/// Under the lock: what this install picked before, else the first free range after a place that
-/// depends on its id.
-fn pick(install: InstallId) -> Result<Subnet, NetworkError> {
+/// Finds or confirms a range under the lock, and writes it down for other installs to see.
+fn reserve(install: InstallId, wanted: Option<Subnet>) -> Result<Subnet, NetworkError> {
     let _locked = lock().map_err(doing("locked"))?;
     let file = picked_file(install);
-    if let Some(subnet) = read_picked(&file) {
-        return Ok(subnet);
-    }
-    let used = used().map_err(doing("read"))?;
-    let start = u32::from_str_radix(&install.to_string(), 16).unwrap_or(0);
-    let free = POOL.free_part(INSTALL_PREFIX, start, &used);
-    let subnet = free.ok_or(NetworkError::Full { pool: POOL })?;
+    let used = used_by_others(install).map_err(doing("read"))?;
+    let subnet = match wanted.or_else(|| read_picked(&file)) {
+        Some(network) => confirm(network, &used)?,
+        None => pick(install, &used)?,
+    };
     std::fs::write(&file, subnet.to_string()).map_err(doing("reserved"))?;
     Ok(subnet)
+}
+
+fn confirm(network: Subnet, used: &[Subnet]) -> Result<Subnet, NetworkError> {
+    if network.prefix() > INSTALL_PREFIX {
+        return Err(NetworkError::TooSmall { network });
+    }
+    match used.iter().find(|used| used.overlaps(&network)) {
+        Some(&taken) => Err(NetworkError::Taken { network, taken }),
+        None => Ok(network),
+    }
+}
+
+/// The first free range after a place that depends on the install, so that most never compete.
+fn pick(install: InstallId, used: &[Subnet]) -> Result<Subnet, NetworkError> {
+    let start = u32::from_str_radix(&install.to_string(), 16).unwrap_or(0);
+    let free = POOL.free_part(INSTALL_PREFIX, start, used);
+    free.ok_or(NetworkError::Full { pool: POOL })
 }
 
 fn lock() -> io::Result<rustix::fd::OwnedFd> {
@@ -217,12 +233,22 @@ fn lock() -> io::Result<rustix::fd::OwnedFd> {
     Ok(lock)
 }
 
-fn used() -> io::Result<Vec<Subnet>> {
-    let networks = Netlink::open()?.networks()?;
-    let mut used: Vec<Subnet> =
-        networks.into_iter().map(|(address, prefix)| Subnet::of(address, prefix)).collect();
+/// Every network on this machine but the install's own.
+fn used_by_others(install: InstallId) -> io::Result<Vec<Subnet>> {
+    let mut netlink = Netlink::open()?;
+    let prefix = names::bridges(install);
+    let own: Vec<u32> = netlink
+        .links()?
+        .into_iter()
+        .filter_map(|(index, name)| name.starts_with(&prefix).then_some(index))
+        .collect();
+    let networks = netlink.networks()?.into_iter();
+    let others = networks.filter(|it| !it.link.is_some_and(|link| own.contains(&link)));
+    let mut used: Vec<Subnet> = others.map(|it| Subnet::of(it.address, it.prefix)).collect();
+    let own_file = picked_file(install);
     for entry in std::fs::read_dir(PICKED)? {
-        used.extend(read_picked(&entry?.path()));
+        let path = entry?.path();
+        used.extend(read_picked(&path).filter(|_| path != own_file));
     }
     Ok(used)
 }

@@ -34,6 +34,7 @@ use crate::spec::{InstanceSpec, Limits};
 use container::Running;
 use link::Link;
 use serde_json::json;
+use stage::Stage;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
@@ -92,12 +93,15 @@ impl<'a> Instance<'a> {
         signals: nix::sys::signalfd::SignalFd,
     ) -> Result<Self, StartError> {
         let cgroups = prepare_cgroups(&spec).map_err(StartError::Cgroups)?;
-        let started = start_in(dir, &spec, &cgroups);
+        // From here the shim is in the instance's group, so that the container is born into it.
+        let started = start_in(dir, &spec);
+        let left = cgroups.join_shims().map_err(StartError::Cgroups);
         if started.is_err() {
             // Whatever was made must not outlive the attempt; what it died of is the better story.
             let _swept = sweep(&cgroups, &spec);
         }
         let (link, running) = started?;
+        left?;
         let started_at = Timestamp::now().to_string();
         let instance = Self { dir, spec, signals, cgroups, link, running, started_at };
         instance.announce().map_err(StartError::State)?;
@@ -148,28 +152,27 @@ impl<'a> Instance<'a> {
 fn prepare_cgroups(spec: &InstanceSpec) -> io::Result<Cgroups> {
     let cgroups = Cgroups::detect(spec.install)?;
     cgroups.create_roots()?;
-    cgroups.join_shims()?;
     cgroups.create(&spec.instance, &spec.limits)?;
+    cgroups.join(&spec.instance)?;
     Ok(cgroups)
 }
 
 /// Everything between limits and a running command, in the one order that works: the network first,
 /// since `/sys` shows the namespace it is mounted in; then the files; then the container.
-fn start_in(
-    dir: &Path,
-    spec: &InstanceSpec,
-    cgroups: &Cgroups,
-) -> Result<(Option<Link>, Running), StartError> {
+fn start_in(dir: &Path, spec: &InstanceSpec) -> Result<(Option<Link>, Running), StartError> {
     let link = link::join(spec).map_err(StartError::Network)?;
-    let stage = stage::Stage::build(dir, spec).map_err(StartError::Stage)?;
-    let program = stage.command(spec).map_err(StartError::Command)?;
-    stage.mount_root().map_err(StartError::Stage)?;
-    let running =
-        container::start(spec, &stage, program, cgroups).map_err(StartError::Container)?;
+    let stage = stage::Stage::enter(dir).map_err(StartError::Stage)?;
+    let running = start_on(&stage, spec);
     stage.leave().map_err(StartError::Stage)?;
-    Ok((link, running))
+    Ok((link, running?))
 }
 
+fn start_on(stage: &Stage, spec: &InstanceSpec) -> Result<Running, StartError> {
+    let layers = stage.show_image(spec).map_err(StartError::Stage)?;
+    let program = stage.command(spec).map_err(StartError::Command)?;
+    stage.mount_root(spec, &layers).map_err(StartError::Stage)?;
+    container::start(spec, stage, program).map_err(StartError::Container)
+}
 fn sweep(cgroups: &Cgroups, spec: &InstanceSpec) -> io::Result<()> {
     cgroups.kill(&spec.instance)?;
     cgroups.remove(&spec.instance)

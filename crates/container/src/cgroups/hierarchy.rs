@@ -17,6 +17,8 @@ pub(super) struct Hierarchy {
     mount: PathBuf,
     pub(super) version: Version,
     controllers: Vec<String>,
+    /// Whether shims and instances are put into it.
+    pub(super) joined: bool,
 }
 
 /// The controllers that instances are limited by.
@@ -30,6 +32,11 @@ pub(super) fn detect() -> io::Result<Vec<Hierarchy>> {
     for hierarchy in found.iter_mut().filter(|it| it.version == Version::V2) {
         let controllers = std::fs::read_to_string(hierarchy.mount.join("cgroup.controllers"))?;
         hierarchy.controllers = controllers.split_ascii_whitespace().map(str::to_owned).collect();
+    }
+    let own = std::fs::read_to_string("/proc/self/cgroup")?;
+    let unified_root = own.lines().any(|line| line == "0::/");
+    for hierarchy in &mut found {
+        hierarchy.joined = hierarchy.is_of_use(unified_root);
     }
     Ok(found)
 }
@@ -48,7 +55,7 @@ fn parse(mountinfo: &str) -> Vec<Hierarchy> {
         };
         let options = kind.nth(1).filter(|_| version == Version::V1).unwrap_or_default();
         let controllers = options.split(',').map(str::to_owned).collect();
-        Some(Hierarchy { mount, version, controllers })
+        Some(Hierarchy { mount, version, controllers, joined: true })
     };
     let mut found: Vec<Hierarchy> = mountinfo.lines().filter_map(read).collect();
     // A hierarchy mounted twice is one hierarchy.
@@ -59,6 +66,17 @@ fn parse(mountinfo: &str) -> Vec<Hierarchy> {
 impl Hierarchy {
     pub(super) fn has(&self, controller: &str) -> bool {
         self.controllers.iter().any(|it| it == controller)
+    }
+
+    /// Two are of none. `cpuset` of v1 cannot be joined before its processors are copied from above,
+    /// and nothing of ours limits processors by number. A v2 hierarchy without controllers serves to
+    /// be out of reach of a service manager that kills its units by it; in the root group nothing
+    /// does, and joining takes the kernel ten milliseconds.
+    fn is_of_use(&self, unified_root: bool) -> bool {
+        match self.version {
+            Version::V1 => !self.has("cpuset"),
+            Version::V2 => !unified_root || WANTED.iter().any(|controller| self.has(controller)),
+        }
     }
 
     /// Where the group is found.
@@ -87,8 +105,14 @@ impl Hierarchy {
         self.write(group, "cgroup.subtree_control", &wanted.join(" "))
     }
 
+    /// Moves the calling process, which has one thread. Moving oneself as a thread spares the lock
+    /// on every fork of the machine, and with it a wait for all processors that takes longer than the
+    /// rest of starting an instance; v2 does not allow it.
     pub(super) fn join(&self, group: &Path) -> io::Result<()> {
-        self.write(group, "cgroup.procs", "0")
+        match self.version {
+            Version::V1 => self.write(group, "tasks", "0"),
+            Version::V2 => self.write(group, "cgroup.procs", "0"),
+        }
     }
 
     /// In v1 memory and swap are limited together, and only where the kernel counts swap.

@@ -3,7 +3,6 @@
 use super::oci;
 use super::payload::Payload;
 use super::stage::Stage;
-use crate::cgroups::Cgroups;
 use crate::spec::InstanceSpec;
 use libcontainer::container::builder::ContainerBuilder;
 use libcontainer::error::LibcontainerError;
@@ -39,10 +38,9 @@ pub(super) fn start(
     spec: &InstanceSpec,
     stage: &Stage,
     program: PathBuf,
-    cgroups: &Cgroups,
 ) -> Result<Running, ContainerError> {
     let io = |what| move |error: io::Error| ContainerError::Io(what, error);
-    let document = oci::document(spec, stage, &cgroups.instance_path(&spec.instance));
+    let document = oci::document(spec, stage);
     std::fs::write(stage.bundle().join("config.json"), document.to_string())
         .map_err(io("its description could not be written"))?;
     let pipe =
@@ -50,11 +48,9 @@ pub(super) fn start(
     let (stdout, stdout_end) = pipe()?;
     let (stderr, stderr_end) = pipe()?;
     let (refusals, refusals_end) = pipe()?;
-    cgroups.join_unlisted(&spec.instance).map_err(io("its control group could not be joined"))?;
     let payload = Payload::new(spec, program, refusals_end);
-    let started = create(spec, stage, payload, [stdout_end, stderr_end]);
-    cgroups.join_shims().map_err(io("its control group could not be left"))?;
-    let pid = started.map_err(|error| ContainerError::Setup(Box::new(error)))?;
+    let pid = create(spec, stage, payload, [stdout_end, stderr_end])
+        .map_err(|error| ContainerError::Setup(Box::new(error)))?;
     taken(refusals)?;
     for end in [&stdout, &stderr] {
         rustix::io::ioctl_fionbio(end, true).map_err(|error| io("a pipe failed")(error.into()))?;

@@ -28,9 +28,9 @@ const NAMESPACES: [&str; 5] = ["pid", "mount", "ipc", "uts", "cgroup"];
 /// Files of `/etc` that come from the host and the spec.
 const FILES: [&str; 3] = ["resolv.conf", "hosts", "hostname"];
 
-/// The whole document. It names no network namespace: the container is born into the shim's. Limits
-/// are set by [`crate::Cgroups`], before the container exists.
-pub(super) fn document(spec: &InstanceSpec, stage: &Stage, cgroup: &Path) -> Value {
+/// The whole document. It names no network namespace and no limits: the container is born into the
+/// shim's namespace and into the control group that the shim has joined.
+pub(super) fn document(spec: &InstanceSpec, stage: &Stage) -> Value {
     let capabilities: Vec<String> =
         spec.capabilities.iter().map(|name| format!("CAP_{name}")).collect();
     let namespaces = NAMESPACES.map(|kind| json!({"type": kind}));
@@ -55,7 +55,6 @@ pub(super) fn document(spec: &InstanceSpec, stage: &Stage, cgroup: &Path) -> Val
         },
         "mounts": mounts(spec, stage),
         "linux": {
-            "cgroupsPath": cgroup,
             "namespaces": namespaces,
             "maskedPaths": MASKED,
             "readonlyPaths": READ_ONLY,

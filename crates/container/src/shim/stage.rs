@@ -53,29 +53,33 @@ pub(super) enum MountPoint {
 pub(super) struct Stage {
     dir: PathBuf,
     host: File,
-    options: Options,
-    mount_points: Vec<MountPoint>,
-}
-
-/// What overlayfs is told, except for the skeleton.
-struct Options {
-    lower: Vec<String>,
-    writable: bool,
 }
 
 impl Stage {
-    /// Makes the stage and shows the image at [`Stage::image`]; what is made is only seen by this
-    /// process and its children.
-    pub(super) fn build(dir: &Path, spec: &InstanceSpec) -> Result<Self> {
+    /// Makes an empty stage and goes there; what is mounted from now on is only seen by this process
+    /// and its children.
+    pub(super) fn enter(dir: &Path) -> Result<Self> {
         let host = File::open("/proc/self/ns/mnt").map_err(doing("find the host's mounts"))?;
-        let stage = dir.join("stage");
-        enter(&stage).map_err(doing("make a place for it"))?;
-        let options = link_layers(&stage, spec)?;
-        let mount_points = super::oci::mount_points(spec);
-        let stage = Self { dir: stage, host, options, mount_points };
-        stage.write_files(spec).map_err(doing("write its files"))?;
-        stage.show_image()?;
+        let stage = Self { dir: dir.join("stage"), host };
+        stage.mount().map_err(doing("make a place for it"))?;
         Ok(stage)
+    }
+
+    /// Mounts the image where it can be looked at. Returns the layers in overlayfs's words.
+    pub(super) fn show_image(&self, spec: &InstanceSpec) -> Result<String> {
+        let mut layers = self.link_layers(spec)?;
+        let shown = layers.join(":");
+        if spec.root.writable.is_some() {
+            // What the layer holds already is part of the image too.
+            layers.insert(0, "l/upper".to_owned());
+        }
+        if let [only] = &layers[..] {
+            rustix::mount::mount_bind(self.dir.join(only), self.dir.join("view"))
+                .map_err(|error| doing("show the image")(error.into()))?;
+        } else {
+            self.overlay("view", &format!("{SAFE},lowerdir={}", layers.join(":")))?;
+        }
+        Ok(shown)
     }
 
     pub(super) fn root(&self) -> PathBuf {
@@ -106,13 +110,14 @@ impl Stage {
     }
 
     /// Mounts the root: skeleton, layers, and the writable layer if there is one.
-    pub(super) fn mount_root(&self) -> Result<()> {
-        self.build_skeleton()?;
-        unmount(self.dir.join("view"), UnmountFlags::DETACH)
-            .map_err(|error| doing("put the image away")(error.into()))?;
-        let lower = self.options.lower.join(":");
-        let mut options = format!("{SAFE},lowerdir=skeleton:{lower}");
-        if self.options.writable {
+    pub(super) fn mount_root(&self, spec: &InstanceSpec, layers: &str) -> Result<()> {
+        self.write_files(spec).map_err(doing("write its files"))?;
+        self.build_skeleton(spec)?;
+        let mut options = format!("{SAFE},lowerdir=skeleton:{layers}");
+        if spec.root.writable.is_some() {
+            // A layer must not be shown and written at once.
+            unmount(self.dir.join("view"), UnmountFlags::DETACH)
+                .map_err(|error| doing("put the image away")(error.into()))?;
             // Nothing reads the layer after a power failure: waiting for the disk is in vain.
             options.push_str(",upperdir=l/upper,workdir=l/work,volatile");
         }
@@ -129,10 +134,48 @@ impl Stage {
         Image::new(self.dir.join("view"))
     }
 
-    fn write_files(&self, spec: &InstanceSpec) -> io::Result<()> {
-        for made in ["files", "bundle", "state", "view", "root", "skeleton"] {
-            std::fs::create_dir(self.dir.join(made))?;
+    /// A mount namespace of its own, memory mounted on the stage in it, and no control groups.
+    fn mount(&self) -> io::Result<()> {
+        match std::fs::create_dir(&self.dir) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
         }
+        unshare(CloneFlags::CLONE_NEWNS)?;
+        // What the host unmounts later goes here too; what is mounted here stays here.
+        let slave = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
+        rustix::mount::mount_change("/", slave)?;
+        hide_cgroups()?;
+        let flags = MountFlags::NOSUID | MountFlags::NODEV;
+        mount("kiln", &self.dir, "tmpfs", flags, c"mode=0711,size=32m")?;
+        std::env::set_current_dir(&self.dir)?;
+        ["files", "bundle", "state", "view", "root", "skeleton", "l"]
+            .into_iter()
+            .try_for_each(|made| std::fs::create_dir(self.dir.join(made)))
+    }
+
+    /// Links the layers under short names, the topmost first as overlayfs wants them.
+    fn link_layers(&self, spec: &InstanceSpec) -> Result<Vec<String>> {
+        let link = |path: &Path, name: &str| {
+            if !path.is_dir() {
+                return Err(StageError::NoLayer(path.to_owned()));
+            }
+            let name = self.dir.join("l").join(name);
+            std::os::unix::fs::symlink(path, name).map_err(doing("link its layers"))
+        };
+        let mut layers = Vec::new();
+        for (number, path) in spec.root.lower.iter().rev().enumerate() {
+            link(path, &number.to_string())?;
+            layers.push(format!("l/{number}"));
+        }
+        if let Some(writable) = &spec.root.writable {
+            link(&writable.upper, "upper")?;
+            link(&writable.work, "work")?;
+            forget_volatile(&writable.work).map_err(doing("reuse the work directory"))?;
+        }
+        Ok(layers)
+    }
+
+    fn write_files(&self, spec: &InstanceSpec) -> io::Result<()> {
         std::fs::write(self.file("resolv.conf"), files::resolv_conf(&spec.network))?;
         std::fs::write(self.file("hosts"), files::hosts(spec))?;
         std::fs::write(self.file("hostname"), format!("{}\n", spec.hostname))?;
@@ -143,19 +186,6 @@ impl Stage {
         chown(&path, Some(spec.user.uid), Some(spec.user.gid))
     }
 
-    /// The image with what the writable layer holds already, read-only.
-    fn show_image(&self) -> Result<()> {
-        let mut lower = self.options.lower.clone();
-        if self.options.writable {
-            lower.insert(0, "l/upper".to_owned());
-        }
-        if let [only] = &lower[..] {
-            return rustix::mount::mount_bind(self.dir.join(only), self.dir.join("view"))
-                .map_err(|error| doing("show the image")(error.into()));
-        }
-        self.overlay("view", &format!("{SAFE},lowerdir={}", lower.join(":")))
-    }
-
     /// `options` names layers relative to the stage.
     fn overlay(&self, at: &str, options: &str) -> Result<()> {
         let options = CString::new(options).expect("layers are named by numbers");
@@ -163,56 +193,32 @@ impl Stage {
             .map_err(|error| doing(format!("mount {}", options.to_string_lossy()))(error.into()))
     }
 
-    fn build_skeleton(&self) -> Result<()> {
+    fn build_skeleton(&self, spec: &InstanceSpec) -> Result<()> {
         let skeleton = Skeleton { root: self.dir.join("skeleton"), image: self.image() };
-        let failed = |error: io::Error| doing("make its mount points")(error);
         let mut copied = vec![PathBuf::from("/")];
-        for point in &self.mount_points {
-            copied.extend(skeleton.add(point)?);
+        for point in super::oci::mount_points(spec) {
+            copied.extend(skeleton.add(&point)?);
         }
         // Last, and the deepest first: whatever is made in a directory changes its times.
-        copied.iter().rev().try_for_each(|path| skeleton.copy_metadata(path)).map_err(failed)
+        let mut copied = copied.iter().rev();
+        let failed = doing("make its mount points");
+        copied.try_for_each(|path| skeleton.copy_metadata(path)).map_err(failed)
     }
 }
 
 /// Layers are not trusted: no device of theirs works, and none redirects into another place.
 const SAFE: &str = "redirect_dir=nofollow,metacopy=off";
 
-/// A mount namespace of its own, and memory mounted on `stage` in it.
-fn enter(stage: &Path) -> io::Result<()> {
-    match std::fs::create_dir(stage) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
+/// `libcontainer` joins every control group it can see, one by one and the slow way. The shim has
+/// joined them: what it does not see it leaves alone.
+fn hide_cgroups() -> io::Result<()> {
+    const CGROUPS: &str = "/sys/fs/cgroup";
+    match unmount(CGROUPS, UnmountFlags::DETACH) {
+        // Mounted elsewhere: then `libcontainer` does not find them either.
+        Ok(()) | Err(rustix::io::Errno::INVAL) => {}
+        Err(error) => return Err(error.into()),
     }
-    unshare(CloneFlags::CLONE_NEWNS)?;
-    // What the host unmounts later goes here too; what is mounted here stays here.
-    let slave = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
-    rustix::mount::mount_change("/", slave)?;
-    mount("kiln", stage, "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, c"mode=0711,size=32m")?;
-    std::env::set_current_dir(stage)
-}
-
-/// Links the layers under short names, the topmost first as overlayfs wants them.
-fn link_layers(stage: &Path, spec: &InstanceSpec) -> Result<Options> {
-    let links = stage.join("l");
-    std::fs::create_dir(&links).map_err(doing("link its layers"))?;
-    let link = |path: &Path, name: &str| {
-        if !path.is_dir() {
-            return Err(StageError::NoLayer(path.to_owned()));
-        }
-        std::os::unix::fs::symlink(path, links.join(name)).map_err(doing("link its layers"))
-    };
-    let mut lower = Vec::new();
-    for (number, path) in spec.root.lower.iter().rev().enumerate() {
-        link(path, &number.to_string())?;
-        lower.push(format!("l/{number}"));
-    }
-    if let Some(writable) = &spec.root.writable {
-        link(&writable.upper, "upper")?;
-        link(&writable.work, "work")?;
-        forget_volatile(&writable.work).map_err(doing("reuse the work directory"))?;
-    }
-    Ok(Options { lower, writable: spec.root.writable.is_some() })
+    Ok(mount("none", CGROUPS, "tmpfs", MountFlags::RDONLY, c"size=4k")?)
 }
 
 /// Overlayfs marks a volatile layer so that nobody uses it after a crash. Ours is used again by the

@@ -109,9 +109,37 @@ async fn a_network_is_set_up_twice_and_removed_twice_without_harm() {
         network.ensure_bridge(15).unwrap();
         assert!(network.ensure_bridge(16).is_err());
     }
-    Network::remove_all(lab.install).unwrap();
-    Network::remove_all(lab.install).unwrap();
-    assert!(Network::ensure(lab.install, Some("10.1.1.0/24".parse().unwrap())).is_err());
+    let kept = Network::ensure(lab.install, None).unwrap().subnet();
+    assert_eq!(Network::ensure(lab.install, Some(kept)).unwrap().subnet(), kept);
+    assert!(forwarded().contains(&lab.install.to_string()));
+    for _twice in 0..2 {
+        Network::remove_all(lab.install).unwrap();
+    }
+    assert!(!forwarded().contains(&lab.install.to_string()));
+    assert!(!tables().contains(&lab.install.to_string()));
+}
+
+/// The chain that Docker closes.
+fn forwarded() -> String {
+    let ran = std::process::Command::new("iptables").args(["-w", "-S", "FORWARD"]).output();
+    String::from_utf8(ran.unwrap().stdout).unwrap()
+}
+
+fn tables() -> String {
+    let ran = std::process::Command::new("nft").args(["list", "tables"]).output();
+    String::from_utf8(ran.unwrap().stdout).unwrap()
+}
+
+#[tokio::test]
+async fn a_network_that_is_too_small_or_taken_is_refused() {
+    let (lab, other) = (Lab::new(), Lab::new());
+    let refused = |network: &str| {
+        Network::ensure(lab.install, Some(network.parse().unwrap())).unwrap_err().to_string()
+    };
+    assert!(refused("10.127.0.0/24").contains("too small"));
+    assert!(refused("127.0.0.0/16").contains("overlaps 127.0.0."), "the loopback's");
+    let taken = Network::ensure(other.install, None).unwrap().subnet();
+    assert!(refused(&taken.to_string()).contains("overlaps"), "promised, though without bridges");
 }
 
 #[tokio::test]
