@@ -55,6 +55,9 @@ impl Bakery {
     ) -> Result<BaseRow, BaseError> {
         let _turn = self.turn(&format!("base {name}")).await;
         let mut layers = self.layers(Vec::new(), by, events);
+        if let NewBase::Rootfs { archive } = new {
+            self.require(&mut layers, archive).await?;
+        }
         let started = Instant::now();
         let (index, total, step) = (1, 2, first_step(new));
         layers.tell(BakeEvent::StepStarted { index, total, step }).await?;
@@ -80,6 +83,13 @@ impl Bakery {
         Ok(base)
     }
 
+    /// Asks for the archive before anything is told of the bake, unless its layer is there.
+    async fn require(&self, layers: &mut Layers<'_>, archive: &Digest) -> Result<(), BaseError> {
+        let key = layers.chain.key("rootfs", archive);
+        let there = self.images.has_blob(archive) || layers.cached(key).await?.is_some();
+        if there { Ok(()) } else { Err(BaseError::NoArchive(*archive)) }
+    }
+
     async fn import(
         &self,
         layers: &mut Layers<'_>,
@@ -88,9 +98,6 @@ impl Bakery {
         let key = layers.chain.key("rootfs", archive);
         if let Some(layer) = layers.cached(key).await? {
             return Ok((layer, true));
-        }
-        if !self.images.has_blob(archive) {
-            return Err(BaseError::NoArchive(*archive));
         }
         let (images, archive) = (self.images.clone(), *archive);
         let layer = blocking(move || {

@@ -78,10 +78,8 @@ impl Layers<'_> {
             let started = Instant::now();
             let (index, total, text) = (at + 1, steps.len(), step.to_string());
             self.tell(BakeEvent::StepStarted { index, total, step: text }).await?;
-            let known = self.known(step).await?;
-            let cached = known.is_some();
-            let layer = match known {
-                Some(layer) => layer,
+            let (layer, cached) = match self.known(step).await? {
+                Some(layer) => (layer, true),
                 None => {
                     if !complete {
                         self.check_sent(&steps[at..]).await?;
@@ -174,12 +172,14 @@ impl Layers<'_> {
         .await
     }
 
-    async fn make(&mut self, step: &Step) -> Result<CachedLayer, BakeError> {
-        match step {
-            Step::Packages(asked) => self.install(step, asked).await,
-            Step::Run(command) => self.run(step, command).await,
-            Step::Copy { entries, .. } => self.copy(step.key(self.chain), entries).await,
-        }
+    /// Does what the step says; says whether that led to a layer that was there.
+    async fn make(&mut self, step: &Step) -> Result<(CachedLayer, bool), BakeError> {
+        let layer = match step {
+            Step::Packages(asked) => return self.install(step, asked).await,
+            Step::Run(command) => self.run(step, command).await?,
+            Step::Copy { entries, .. } => self.copy(step.key(self.chain), entries).await?,
+        };
+        Ok((layer, false))
     }
 
     async fn run(&mut self, step: &Step, command: &str) -> Result<CachedLayer, BakeError> {
@@ -189,7 +189,11 @@ impl Layers<'_> {
         self.keep(step.key(self.chain), workspace).await
     }
 
-    async fn install(&mut self, step: &Step, asked: &[Package]) -> Result<CachedLayer, BakeError> {
+    async fn install(
+        &mut self,
+        step: &Step,
+        asked: &[Package],
+    ) -> Result<(CachedLayer, bool), BakeError> {
         let mut workspace = self.workspace().await?;
         let text = step.to_string();
         let resolved = match self.resolved(step).await? {
@@ -206,11 +210,11 @@ impl Layers<'_> {
         let found = serde_json::to_value(&resolved).expect("names and versions become JSON");
         self.notes.finding(step.key(self.chain), found);
         if let Some(layer) = self.cached(key).await? {
-            return Ok(layer);
+            return Ok((layer, true));
         }
         let command = packages::install_command(asked, &resolved);
         workspace.run(&text, command, self.events).await?;
-        self.keep(key, workspace).await
+        Ok((self.keep(key, workspace).await?, false))
     }
 
     pub(crate) async fn copy(

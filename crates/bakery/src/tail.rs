@@ -16,13 +16,21 @@ const MAX_WHOLE: usize = 4 << 20;
 pub(crate) struct Tail {
     events: Sender<BakeEvent>,
     partial: Vec<u8>,
+    /// A carriage return came: unless the line ends here, what follows overwrites it.
+    returned: bool,
     last: VecDeque<String>,
     whole: String,
 }
 
 impl Tail {
     pub(crate) fn new(events: Sender<BakeEvent>) -> Self {
-        Self { events, partial: Vec::new(), last: VecDeque::new(), whole: String::new() }
+        Self {
+            events,
+            partial: Vec::new(),
+            returned: false,
+            last: VecDeque::new(),
+            whole: String::new(),
+        }
     }
 
     /// Takes a piece of output, which ends anywhere.
@@ -30,9 +38,8 @@ impl Tail {
         for &byte in bytes {
             match byte {
                 b'\n' => self.end_line(),
-                b'\r' => {}
-                _ if self.partial.len() < MAX_LINE => self.partial.push(byte),
-                _ => {}
+                b'\r' => self.returned = true,
+                _ => self.add(byte),
             }
         }
     }
@@ -45,9 +52,21 @@ impl Tail {
         (self.last.into(), self.whole)
     }
 
+    fn add(&mut self, byte: u8) {
+        if std::mem::take(&mut self.returned) {
+            self.partial.clear();
+        }
+        if self.partial.len() < MAX_LINE {
+            self.partial.push(byte);
+        }
+    }
+
     fn end_line(&mut self) {
-        let line = String::from_utf8_lossy(&self.partial).into_owned();
+        let line = String::from_utf8_lossy(&self.partial);
+        // It goes to somebody's terminal.
+        let line: String = line.chars().filter(|c| !c.is_control() || *c == '\t').collect();
         self.partial.clear();
+        self.returned = false;
         if self.last.len() == KEPT {
             self.last.pop_front();
         }
@@ -76,6 +95,14 @@ mod tests {
         assert_eq!((last.len(), last[0].as_str(), last[39].as_str()), (40, "line 11", "no end"));
         assert_eq!(whole.lines().count(), 51);
         assert_eq!(told.try_recv().unwrap(), BakeEvent::Output { line: "line 0".to_owned() });
+    }
+
+    #[test]
+    fn what_a_terminal_would_overwrite_or_obey_is_left_out() {
+        let (events, _told) = tokio::sync::mpsc::channel(9);
+        let mut tail = Tail::new(events);
+        tail.push(b" 10%\r 20%\rdone\r\n\x1b[31mred\n");
+        assert_eq!(tail.finish().0, ["done", "[31mred"]);
     }
 
     #[test]

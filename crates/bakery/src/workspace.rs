@@ -50,8 +50,8 @@ impl Workspace {
         blocking(move || {
             let staging = images.staging()?;
             let guard = Guard::build(staging.scratch("guard")?, &images.stack(&layers)?)?;
-            let dirs = layers.iter().map(|diff_id| images.layer_dir(diff_id));
-            let mut lower = dirs.collect::<Result<Vec<_>, _>>()?;
+            let mut lower = images.layer_dirs(layers.iter())?;
+            lower.reverse();
             lower.push(guard.root().to_owned());
             let work = staging.scratch("work")?;
             let start = disk_time::now(&staging)?;

@@ -31,7 +31,21 @@ async fn packages_and_users_bake_alike_in_two_data_directories() {
     assert!(again.cached && again.layers.iter().all(|layer| layer.cached));
     let (refreshed, _) = one.bake(&Recipe { refresh: true, ..recipe }).await.unwrap();
     assert_eq!(refreshed.image, first.image);
+    assert!(refreshed.layers[0].cached);
     assert!(one.settles().await && two.settles().await);
+}
+
+#[tokio::test]
+async fn services_do_not_start_and_what_keeps_them_is_not_in_the_layer() {
+    let kitchen = Kitchen::debian().await;
+    let recipe = Recipe::debian(
+        "run = [\"/usr/sbin/policy-rc.d cron start; test $? = 101\", \
+            \"start-stop-daemon --start --exec /bin/sh | grep nothing\", \
+            \"chmod 755 /usr/sbin/policy-rc.d && touch /usr/sbin/mine\"]",
+    );
+    let (baked, _) = kitchen.bake(&recipe).await.unwrap();
+    let paths: Vec<_> = baked.layers.iter().map(|layer| kitchen.paths(&layer.diff_id)).collect();
+    assert_eq!(paths, [&[][..], &[], &["usr/", "usr/sbin/", "usr/sbin/mine"]]);
 }
 
 #[tokio::test]
