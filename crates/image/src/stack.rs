@@ -43,8 +43,7 @@ impl Store {
     /// # Errors
     /// As [`Store::layer_dir`].
     pub fn stack(&self, layers: &[Digest]) -> Result<Stack, Error> {
-        let layers = layers.iter().rev().map(|diff_id| self.layer_dir(diff_id));
-        Ok(Stack { layers: layers.collect::<Result<_, Error>>()? })
+        Ok(Stack { layers: self.layer_dirs(layers.iter())? })
     }
 }
 

@@ -5,6 +5,7 @@ use crate::config::ImageConfig;
 use crate::document::{CONFIGURATION, Configuration, Descriptor, LAYER, MANIFEST, Manifest};
 use crate::error::Error;
 use kiln_names::Digest;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// An image of the store.
@@ -82,7 +83,23 @@ impl Store {
     /// As [`Store::image`] and [`Store::layer_dir`].
     pub fn lower_dirs(&self, digest: &Digest) -> Result<Vec<PathBuf>, Error> {
         let layers = self.image(digest)?.layers;
-        layers.iter().rev().map(|layer| self.layer_dir(&layer.diff_id)).collect()
+        self.layer_dirs(layers.iter().map(|layer| &layer.diff_id))
+    }
+
+    /// The unpacked layers, the top one first, of layers given the lowest first.
+    ///
+    /// A layer that occurs twice, as of two steps that left nothing, is there once: overlayfs refuses
+    /// a directory twice, and all that the lower one holds is hidden by the upper one.
+    ///
+    /// # Errors
+    /// As [`Store::layer_dir`].
+    pub fn layer_dirs<'d>(
+        &self,
+        layers: impl DoubleEndedIterator<Item = &'d Digest>,
+    ) -> Result<Vec<PathBuf>, Error> {
+        let mut seen = BTreeSet::new();
+        let once = layers.rev().filter(|diff_id| seen.insert(**diff_id));
+        once.map(|diff_id| self.layer_dir(diff_id)).collect()
     }
 
     /// All images, sorted by digest.

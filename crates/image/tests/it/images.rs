@@ -51,6 +51,17 @@ fn lower_directories_come_top_first() {
 }
 
 #[test]
+fn a_layer_that_occurs_twice_is_a_lower_directory_once() {
+    let (_dir, store) = store();
+    let [nothing, other] = ["nothing", "other"].map(|name| layer(&store, name).diff_id);
+    let image = store.put_image(config(), &[nothing, other, nothing]).unwrap();
+    assert_eq!(store.image(&image).unwrap().layers.len(), 3);
+    let dirs = store.lower_dirs(&image).unwrap();
+    let names: Vec<_> = dirs.iter().flat_map(|dir| names_in(dir)).collect();
+    assert_eq!(names, ["nothing", "other"]);
+}
+
+#[test]
 fn an_image_of_a_layer_that_is_not_there_is_refused() {
     let (_dir, store) = store();
     let error = store.put_image(config(), &[Digest::of(b"none")]).unwrap_err();
