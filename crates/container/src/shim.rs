@@ -7,6 +7,7 @@
 //! # Contract
 //! * Standard output: one JSON line, `{"shim":{…},"pid":N}` once the command runs, or
 //!   `{"error":"failed to …"}`.
+//!   A shim that cannot say so ends what it started: nobody would know of it.
 //! * SIGTERM: the stop signal, the stop timeout, then the end of everything. A second SIGTERM, or
 //!   SIGINT: the end of everything now.
 //! * `exit.json` is on disk before the shim ends.
@@ -59,6 +60,8 @@ enum StartError {
     Container(#[source] container::ContainerError),
     #[error("write down that it runs")]
     State(#[source] io::Error),
+    #[error("tell its caller that it runs")]
+    Unheard(#[source] io::Error),
 }
 
 /// Runs the instance whose spec is in `dir` until it has ended. To be called first thing in a
@@ -104,21 +107,28 @@ impl<'a> Instance<'a> {
         left?;
         let started_at = Timestamp::now().to_string();
         let instance = Self { dir, spec, signals, cgroups, link, running, started_at };
-        instance.announce().map_err(StartError::State)?;
-        Ok(instance)
+        let announced = instance.announce();
+        if announced.is_err() {
+            let _swept = sweep(&instance.cgroups, &instance.spec);
+        }
+        announced.map(|()| instance)
     }
 
-    /// Says that the command runs: to the next server by a file, to this one by a line.
-    fn announce(&self) -> io::Result<()> {
-        let boot = Boot::current()?;
-        let pid = i32::try_from(std::process::id()).expect("the kernel's pids are 31 bits");
-        let shim = ProcessIdent::of(pid, &boot)?;
+    /// Says that the command runs: to the next server by a file, to this one by a line. Unheard, it
+    /// is as if it had never started: the caller died meanwhile, and the next one may have found
+    /// nothing here and be starting another.
+    fn announce(&self) -> Result<(), StartError> {
+        let shim = self.write_state().map_err(StartError::State)?;
         let line = json!({"shim": shim, "pid": self.running.pid});
-        State { shim, pid: self.running.pid, started_at: self.started_at.clone() }
-            .write(self.dir)?;
-        // A caller that is gone already will find the file.
-        let _told = detach::say(&line.to_string());
-        Ok(())
+        detach::say(&line.to_string()).map_err(StartError::Unheard)
+    }
+
+    fn write_state(&self) -> io::Result<ProcessIdent> {
+        let pid = i32::try_from(std::process::id()).expect("the kernel's pids are 31 bits");
+        let shim = ProcessIdent::of(pid, &Boot::current()?)?;
+        let (pid, started_at) = (self.running.pid, self.started_at.clone());
+        State { shim: shim.clone(), pid, started_at }.write(self.dir)?;
+        Ok(shim)
     }
 
     fn run(mut self) -> ExitCode {

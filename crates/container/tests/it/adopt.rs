@@ -80,3 +80,19 @@ async fn an_instance_outlives_the_server_that_started_it() {
     signal_stop(&instance.shim, &lab.boot).unwrap();
     lab.ended(&spec, &instance).await;
 }
+
+#[tokio::test]
+async fn an_instance_whose_caller_dies_while_it_starts_does_not_stay() {
+    let lab = Lab::new();
+    let spec = lab.shell("exec sleep 1000");
+    let place = lab.place(&spec);
+    std::fs::create_dir_all(&place).unwrap();
+    spec.write(&place).unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let shim = std::process::Command::new(SHIM).arg("shim").arg(&place).stdout(writer).status();
+    assert!(!shim.unwrap().success());
+    let Adopted::Ended(record) = Instance::adopt(&place, &lab.boot).unwrap() else { panic!() };
+    assert!(record.cause.contains("failed to tell its caller"), "{}", record.cause);
+    assert!(lab.cgroups.list().is_empty());
+}
