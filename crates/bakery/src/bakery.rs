@@ -4,18 +4,17 @@ use crate::chain::Chain;
 use crate::context::Context;
 use crate::finish::Finishing;
 use crate::layers::{Layers, Notes};
-use crate::{BakeError, BakeEvent, dates, plan};
-use kiln_container::{Attachment, Bridge, Limits};
+use crate::oven::{Oven, Settings};
+use crate::{BakeError, BakeEvent, plan};
 use kiln_image::{Image, Store};
-use kiln_names::{AppName, BaseName, ByteSize, Digest, InstallId, InstanceId, Version};
+use kiln_names::{BaseName, Digest};
 use kiln_protocol::bake::{Baked, NewBake};
 use kiln_protocol::recipe::Recipe;
 use kiln_store::audit::By;
-use kiln_store::images::{ImageRow, Named, VersionRow};
-use kiln_store::{Database, Read, bakes, images};
+use kiln_store::images::ImageRow;
+use kiln_store::{Database, bakes};
 use serde_json::json;
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tokio::sync::mpsc::Sender;
@@ -24,48 +23,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How many bakes run at once. More would only slow one another down on small machines.
 const PARALLEL: usize = 4;
-/// What one step may use: a package manager takes a tenth of it, compilers may take more.
-const STEP_LIMITS: Limits =
-    Limits { memory: Some(ByteSize::mib(4096)), cpu_millis: None, pids: Some(4096) };
-
-/// Where and how steps run.
-#[derive(Clone)]
-pub struct Settings {
-    /// The binary that runs as `kiln shim`.
-    pub exe: PathBuf,
-    /// Whose steps they are.
-    pub install: InstallId,
-    /// The bridge that steps join to reach package mirrors; without one they reach nothing.
-    pub bridge: Option<Bridge>,
-    /// Makes fresh random ids.
-    pub ids: Arc<dyn Fn() -> InstanceId + Send + Sync>,
-    /// What one step may use.
-    pub limits: Limits,
-}
-
-impl Settings {
-    /// Settings with the usual limits.
-    pub fn new(
-        exe: PathBuf,
-        install: InstallId,
-        bridge: Option<Bridge>,
-        ids: impl Fn() -> InstanceId + Send + Sync + 'static,
-    ) -> Self {
-        Self { exe, install, bridge, ids: Arc::new(ids), limits: STEP_LIMITS }
-    }
-}
-
-impl std::fmt::Debug for Settings {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { exe, install, bridge, limits, ids: _ } = self;
-        f.debug_struct("Settings")
-            .field("exe", exe)
-            .field("install", install)
-            .field("bridge", bridge)
-            .field("limits", limits)
-            .finish_non_exhaustive()
-    }
-}
 
 /// Bakes. Cheap to clone; all clones are the same bakery.
 #[derive(Debug, Clone)]
@@ -85,14 +42,6 @@ pub struct Bakery {
 #[error("wait for the bakes in progress: their layers belong to no image yet")]
 pub struct Busy;
 
-/// What all steps share.
-#[derive(Debug)]
-pub(crate) struct Oven {
-    pub(crate) settings: Settings,
-    /// The host number given out last: an address is used again as late as possible.
-    last_host: Mutex<u8>,
-}
-
 /// The right to bake now.
 #[derive(Debug)]
 pub(crate) struct Turn {
@@ -108,7 +57,7 @@ impl Bakery {
         Self {
             db,
             images,
-            oven: Arc::new(Oven { settings, last_host: Mutex::new(1) }),
+            oven: Arc::new(Oven::new(settings)),
             permits: Arc::new(Semaphore::new(PARALLEL)),
             apps: Arc::default(),
             quiet: Arc::default(),
@@ -163,7 +112,7 @@ impl Bakery {
     }
 
     /// Keeps bakes from starting, so that garbage can be removed from the image store: what it must
-    /// spare is then exactly what [`images::references`] says.
+    /// spare is then exactly what [`kiln_store::images::references`] says.
     ///
     /// # Errors
     /// [`Busy`] while a bake is in progress.
@@ -240,83 +189,6 @@ impl Bakery {
         let image = blocking(move || Ok(images.put_image(config, &diff_ids)?)).await?;
         layers.notes.finding(key, json!(image));
         Ok(image)
-    }
-
-    /// Names the image, and says whether it had the name already.
-    async fn record(
-        &self,
-        image: &ImageRow,
-        new: &NewBake,
-        mut notes: Notes,
-        by: &By,
-    ) -> Result<(Version, bool), BakeError> {
-        if notes.is_empty()
-            && let Some(version) = named(&mut self.db.read().await?, new, &image.digest).await?
-        {
-            return Ok((version, true));
-        }
-        let mut write = self.db.write().await?;
-        notes.write(&mut write, by.at_ms).await?;
-        images::add_image(&mut write, image).await?;
-        let version = match &new.version {
-            Some(version) => version.clone(),
-            None => dated(&mut write, new, &image.digest, by.at_ms).await?,
-        };
-        let (app, digest, created_ms) = (new.app.clone(), image.digest, by.at_ms);
-        let row = VersionRow { app, version, digest, created_ms };
-        let cached = match images::add_version(&mut write, &row, by).await? {
-            Named::Added => false,
-            Named::AlreadySo => true,
-            Named::Taken(existing) => {
-                let VersionRow { app, version, digest: baked, .. } = row;
-                return Err(BakeError::Conflict { app, version, existing, baked });
-            }
-        };
-        write.commit().await?;
-        Ok((row.version, cached))
-    }
-}
-
-/// The version that this bake would give the image, if the image has it already.
-async fn named(db: &mut Read, new: &NewBake, image: &Digest) -> Result<Option<Version>, BakeError> {
-    let row = match &new.version {
-        Some(version) => images::version(db, &new.app, version).await?,
-        None => newest_dated(db, &new.app).await?,
-    };
-    Ok(row.filter(|row| row.digest == *image).map(|row| row.version))
-}
-
-/// The version for an image that was not given one: the newest such version if it is the same
-/// content, or else the next number of the day.
-async fn dated(
-    db: &mut kiln_store::Write,
-    new: &NewBake,
-    image: &Digest,
-    at_ms: u64,
-) -> Result<Version, BakeError> {
-    let newest = newest_dated(db, &new.app).await?;
-    if let Some(newest) = newest.filter(|row| row.digest == *image) {
-        return Ok(newest.version);
-    }
-    let day = dates::day(at_ms);
-    let taken = images::versions_like(db, &new.app, &format!("{day}.*"), u32::MAX).await?;
-    Ok(dates::next(&day, taken.iter().map(|row| &row.version)))
-}
-
-async fn newest_dated(
-    db: &mut kiln_store::Connection,
-    app: &AppName,
-) -> Result<Option<VersionRow>, BakeError> {
-    Ok(images::versions_like(db, app, dates::PATTERN, 1).await?.pop())
-}
-
-impl Oven {
-    /// Where the next container joins the bridge.
-    pub(crate) fn attachment(&self) -> Option<Attachment> {
-        let bridge = self.settings.bridge.as_ref()?;
-        let mut last = self.last_host.lock().unwrap_or_else(PoisonError::into_inner);
-        *last = if *last >= 254 { 2 } else { *last + 1 };
-        bridge.attach(*last)
     }
 }
 

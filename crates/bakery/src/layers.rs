@@ -1,7 +1,8 @@
 //! From steps to layers: the one that is there already, or a new one.
 
-use crate::bakery::{Oven, blocking};
+use crate::bakery::blocking;
 use crate::chain::Chain;
+use crate::oven::Oven;
 use crate::packages::{self, Resolved};
 use crate::plan::Step;
 use crate::workspace::Workspace;

@@ -1,7 +1,8 @@
 //! Where a step runs: a writable layer over the layers so far, and containers that write into it.
 
-use crate::bakery::{Oven, blocking};
+use crate::bakery::blocking;
 use crate::guard::Guard;
+use crate::oven::Oven;
 use crate::scrub::scrub;
 use crate::tail::Tail;
 use crate::{BakeError, BakeEvent, StepFailure, disk_time};
