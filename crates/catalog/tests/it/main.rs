@@ -1,4 +1,5 @@
 //! The catalog over a real database.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use kiln_catalog::environments::NewEnvironment;
 use kiln_catalog::{By, CatalogError, Edit, Holders, Key, applications, blocked, environments};
