@@ -14,6 +14,7 @@ mod apply_traffic;
 mod await_exist;
 mod await_gone;
 mod await_in_force;
+mod await_left;
 mod await_replaced;
 mod await_routed;
 mod await_stable;
@@ -25,6 +26,7 @@ mod ensure_groups;
 mod ensure_image;
 mod expected;
 mod free_routes;
+mod mark_active;
 mod outcome;
 mod record_release;
 mod remove_groups;
@@ -40,6 +42,7 @@ pub use apply_traffic::{ApplyTraffic, Becomes};
 pub use await_exist::AwaitExist;
 pub use await_gone::AwaitGone;
 pub use await_in_force::AwaitInForce;
+pub use await_left::AwaitLeft;
 pub use await_replaced::AwaitReplaced;
 pub use await_routed::AwaitRouted;
 pub use await_stable::AwaitStable;
@@ -51,6 +54,7 @@ pub use ensure_groups::EnsureGroups;
 pub use ensure_image::EnsureImage;
 pub use expected::Expected;
 pub use free_routes::FreeRoutes;
+pub use mark_active::MarkActive;
 pub use record_release::RecordRelease;
 pub use remove_groups::{RemoveGroups, Restore};
 pub use replace_instance::ReplaceInstance;
@@ -201,6 +205,10 @@ actions! {
     RemoveGroups = "remove-groups",
     /// Wait until removed groups are gone.
     AwaitGone = "await-gone",
+    /// Wait until groups that have begun to leave have left.
+    AwaitLeft = "await-left",
+    /// Count groups that came back as active.
+    MarkActive = "mark-active",
     /// Ask for an identical instance in the place of one.
     ReplaceInstance = "replace-instance",
     /// Wait until the replaced instance is gone and its group whole.

@@ -88,6 +88,12 @@ impl Orchestrator {
         self.0.retirer().take().inspect(AbortHandle::abort);
     }
 
+    /// Whether its fuse has blown: then it does nothing more.
+    #[must_use]
+    pub fn has_blown(&self) -> bool {
+        self.0.kit.ports.fuse.blown()
+    }
+
     /// Deploys a release.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ mod shares;
 mod small;
 
 pub(crate) use red_black::{Cast, red_black};
-pub(crate) use shares::{Shares, same_requests, sorted};
+pub(crate) use shares::{Shares, introduced, same_requests, sorted};
 pub(crate) use small::{replace, resize, stop};
 
 use crate::actions::Action;

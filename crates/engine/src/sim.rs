@@ -83,6 +83,11 @@ impl SimEngine {
         self.faults().inject(operation, fault, times);
     }
 
+    /// Lets the next `spared` calls of an operation pass and makes the one after them fail.
+    pub fn inject_after(&self, operation: Operation, spared: usize, fault: &Fault) {
+        self.faults().inject_after(operation, spared, fault);
+    }
+
     /// Makes about one call in `one_in` fail with a retryable error, half of them after their
     /// effect. The same seed gives the same faults for the same calls.
     pub fn inject_at_random(&self, seed: u64, one_in: u64) {

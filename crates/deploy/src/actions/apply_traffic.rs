@@ -8,7 +8,7 @@ use super::expected::{not_routed, patience, suspects};
 use super::{Act, Action, Expected, Outcome, Scene, Touch};
 use crate::ledger::{Ledger, LedgerError};
 use crate::place::GroupRef;
-use crate::plan::{same_requests, sorted};
+use crate::plan::{introduced, same_requests, sorted};
 use kiln_engine::{EngineError, TrafficState};
 use kiln_protocol::status::GroupState;
 use serde::{Deserialize, Serialize};
@@ -102,6 +102,11 @@ impl Act for ApplyTraffic {
             )));
         }
         if let Some(waiting_for) = not_routed(&seen, &self.needs) {
+            // Nobody checks a group that the traffic does not know.
+            let known = introduced(&seen.state, &self.to);
+            if known != sorted(&seen.state) {
+                scene.provider.traffic.apply(scene.call, &known, seen.version).await?;
+            }
             return Ok(Outcome::poll(waiting_for));
         }
         let version = scene.provider.traffic.apply(scene.call, &self.to, seen.version).await?;

@@ -2,8 +2,8 @@
 //! away what a deployment made; in a stop, everything.
 
 use super::{
-    Act, Action, AwaitGone, AwaitStable, EnsureGroups, Expected, Outcome, Resize, ResizeGroups,
-    Scene, Touch, names,
+    Act, Action, AwaitGone, AwaitLeft, AwaitStable, EnsureGroups, Expected, MarkActive, Outcome,
+    Resize, ResizeGroups, Scene, Touch, names,
 };
 use crate::ledger::{Ledger, LedgerError};
 use crate::place::GroupRef;
@@ -12,7 +12,7 @@ use kiln_names::Span;
 use kiln_protocol::status::GroupState;
 use serde::{Deserialize, Serialize};
 
-/// How long groups that are to come back may take to be gone first.
+/// How long groups may take to leave while others come back.
 const PATIENCE: Span = Span::seconds(3600);
 
 /// Ensures that the groups are on their way out.
@@ -57,12 +57,16 @@ impl Act for RemoveGroups {
         Ok(Outcome::done())
     }
 
+    /// What is to come back waits until it has left, if it ever began to; what is not to come back
+    /// goes on leaving.
     fn undo(&self) -> Vec<Action> {
         if self.restore.is_empty() {
             return Vec::new();
         }
         let specs: Vec<GroupSpec> = self.restore.iter().map(|old| old.spec.clone()).collect();
-        let groups = specs.iter().map(GroupRef::from).collect();
+        let back: Vec<GroupRef> = specs.iter().map(GroupRef::from).collect();
+        let rest = self.groups.iter().filter(|group| !back.contains(group));
+        let rest: Vec<GroupRef> = rest.cloned().collect();
         let resize = |old: &Restore| Resize {
             group: (&old.spec).into(),
             from: Some(old.size),
@@ -70,11 +74,13 @@ impl Act for RemoveGroups {
         };
         let expected = self.restore.iter().map(|old| Expected::of(&old.spec, old.size)).collect();
         vec![
-            // A group cannot come back while it is still leaving.
-            AwaitGone { groups, patience: PATIENCE }.into(),
+            AwaitLeft { groups: back.clone() }.into(),
             EnsureGroups { specs }.into(),
             ResizeGroups { groups: self.restore.iter().map(resize).collect() }.into(),
             AwaitStable { groups: expected }.into(),
+            MarkActive { groups: back }.into(),
+            Self { groups: rest.clone(), restore: Vec::new() }.into(),
+            AwaitGone { groups: rest, patience: PATIENCE }.into(),
         ]
     }
 

@@ -28,6 +28,8 @@ const EVER: &[&str] = &[
     "await-gone",
     "replace-instance",
     "await-replaced",
+    "await-left",
+    "mark-active",
 ];
 
 #[test]

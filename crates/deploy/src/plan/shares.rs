@@ -97,6 +97,27 @@ pub(crate) fn sorted(state: &TrafficState) -> TrafficState {
     state
 }
 
+/// What is in force, with every group of `to` known to the traffic: those that it did not know are
+/// checked from then on, and get no requests.
+pub(crate) fn introduced(in_force: &TrafficState, to: &TrafficState) -> TrafficState {
+    let mut state = in_force.clone();
+    for wanted in &to.clusters {
+        let at = state.clusters.iter().position(|known| known.process == wanted.process);
+        let at = at.unwrap_or_else(|| {
+            let process = wanted.process.clone();
+            state.clusters.push(ClusterTraffic { process, routes: Vec::new(), shares: Vec::new() });
+            state.clusters.len() - 1
+        });
+        let shares = &mut state.clusters[at].shares;
+        for share in &wanted.shares {
+            if !shares.iter().any(|known| known.group == share.group) {
+                shares.push(Share { group: share.group, weight: 0 });
+            }
+        }
+    }
+    sorted(&state)
+}
+
 /// Whether requests go the same ways in both: groups that are only checked do not matter.
 pub(crate) fn same_requests(one: &TrafficState, other: &TrafficState) -> bool {
     let ways = |state: &TrafficState| {

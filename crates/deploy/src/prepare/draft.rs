@@ -45,6 +45,11 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// A step that cannot say no.
+    pub(super) fn done(&mut self, step: &'static str, note: impl Into<String>) {
+        self.steps.push((step, Some(note.into())));
+    }
+
     /// Says what the last step found.
     pub(super) fn found(&mut self, note: impl Into<String>) {
         if let Some((_, last)) = self.steps.last_mut() {

@@ -185,8 +185,7 @@ async fn cold(
     draft.decide("check configuration", fits.map_err(|e| Problem::invalid(e.to_string())))?;
     let release = Release::new(target.app.clone(), target.env.clone(), image, commit);
     let number = GroupNumber(around.place.last_number + 1);
-    draft.decide("choose names", Ok(()))?;
-    draft.found(number.to_string());
+    draft.done("choose names", number.to_string());
     let new = render(kit, &release, number, &configuration, &facts);
     let new = draft.decide("render specs", check_capabilities(around, new))?;
     let settings = configuration.params.settings.clone();
@@ -351,6 +350,7 @@ fn assemble(
     let specs: Vec<&GroupSpec> = new.iter().map(|(spec, _)| *spec).collect();
     let old: Vec<_> = place.in_state(GroupState::Active).map(|g| (&g.spec, g.size)).collect();
     let differences = differences(&old, &new);
+    draft.done("compute differences", format!("{} differ", differences.len()));
     if !same_requests(&Shares::plan(target, place, &specs).before, &around.traffic.state) {
         let version = around.traffic.version.0;
         let note = format!("somebody else changed the traffic: version {version} is not Kiln's");

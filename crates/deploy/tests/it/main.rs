@@ -2,5 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod failures;
+mod harness;
+mod journal;
+mod locks;
+mod numbers;
+mod plans;
+mod preparing;
+mod progress;
 mod red_black;
+mod retirement;
+mod rollback;
+mod smaller;
+mod verbs;
 mod world;

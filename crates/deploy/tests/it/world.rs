@@ -6,6 +6,7 @@ use kiln_deploy::ports::{
 use kiln_deploy::view::Deployment;
 use kiln_deploy::{Ask, Deploy, Fuse, Orchestrator, Ports, Problem, Request, Target, Why};
 use kiln_engine::sim::{Pace, SimEngine};
+use kiln_engine::{Engine, Observation};
 use kiln_names::{
     AppName, CommitId, DeploymentId, Digest, EnvName, GroupId, ImageRef, ProcessName,
 };
@@ -158,6 +159,11 @@ impl World {
             .collect();
         names.sort();
         names
+    }
+
+    /// What the engine shows.
+    pub(crate) async fn seen(&self) -> Observation {
+        self.engine.observe(None).await.unwrap()
     }
 
     /// Once a healthy group of full size took the requests of a process, one always did.

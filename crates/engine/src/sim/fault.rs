@@ -54,7 +54,7 @@ pub enum Behaviour {
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     pub(super) calls: Vec<Operation>,
-    waiting: HashMap<Operation, VecDeque<Fault>>,
+    waiting: HashMap<Operation, VecDeque<Option<Fault>>>,
     random: Option<Random>,
 }
 
@@ -97,7 +97,13 @@ impl Operation {
 impl Faults {
     pub(super) fn inject(&mut self, operation: Operation, fault: &Fault, times: usize) {
         let waiting = self.waiting.entry(operation).or_default();
-        waiting.extend(std::iter::repeat_n(fault.clone(), times));
+        waiting.extend(std::iter::repeat_n(Some(fault.clone()), times));
+    }
+
+    pub(super) fn inject_after(&mut self, operation: Operation, spared: usize, fault: &Fault) {
+        let waiting = self.waiting.entry(operation).or_default();
+        waiting.extend(std::iter::repeat_n(None, spared));
+        waiting.push_back(Some(fault.clone()));
     }
 
     pub(super) fn at_random(&mut self, seed: u64, one_in: u64) {
@@ -108,8 +114,10 @@ impl Faults {
     /// Counts the call and takes the fault that is meant for it.
     pub(super) fn next(&mut self, operation: Operation) -> Option<Fault> {
         self.calls.push(operation);
-        let injected = self.waiting.get_mut(&operation).and_then(VecDeque::pop_front);
-        injected.or_else(|| self.random.as_mut().and_then(Random::fault))
+        match self.waiting.get_mut(&operation).and_then(VecDeque::pop_front) {
+            Some(injected) => injected,
+            None => self.random.as_mut().and_then(Random::fault),
+        }
     }
 }
 

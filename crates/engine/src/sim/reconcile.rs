@@ -123,7 +123,7 @@ impl SimGroup {
         observed.state = InstanceState::Exited;
         observed.exit = Some(exit.clone());
         self.exits += 1;
-        if self.exits >= CRASH_LOOP_EXITS {
+        if self.exits >= CRASH_LOOP_EXITS && self.crash_loop.is_none() {
             let instance = observed.id;
             self.crash_loop = Some(CrashLoop { exits: self.exits, last: exit, instance });
         }

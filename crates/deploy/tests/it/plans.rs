@@ -1,0 +1,90 @@
+//! Plans as people read them.
+
+use crate::world::{World, deploy, image, request};
+use expect_test::{Expect, expect};
+use kiln_deploy::Ask;
+
+async fn check(world: &World, ask: Ask, expected: Expect) {
+    let orchestrator = world.start().await;
+    let plan = orchestrator.plan(&request(ask)).await.unwrap();
+    let printed = match &plan.release {
+        Some(release) => plan.to_string().replace(&release.id().short(), "RELEASE"),
+        None => plan.to_string(),
+    };
+    expected.assert_eq(&printed);
+    orchestrator.halt();
+}
+
+#[tokio::test]
+async fn a_deployment_with_workers_is_one_list() {
+    let world = World::new().await;
+    world.bake("1", &["web", "worker"]);
+    world.bake("2", &["web", "worker"]);
+    world.configure("{}", "[]", r#"{"watch": "30s"}"#);
+    let orchestrator = world.start().await;
+    deploy(&orchestrator, "1").await;
+    orchestrator.halt();
+    check(&world, Ask::Deploy(image("2")), expect![[r#"
+         1 create  claim-routes       claim hello.prod.localhost/
+         2 create  announce           deploy RELEASE as v002 to hello in prod begins
+         3 create  ensure-image       bring image d4735e3a265e
+         4 create  ensure-groups      make hello-prod-web-v002, hello-prod-worker-v002
+         5 create  apply-traffic      check the new groups, without traffic
+         6 create  resize-groups      resize hello-prod-web-v002 to 2, hello-prod-worker-v002 to 2
+         7 settle  await-exist        there: hello-prod-web-v002 (2), hello-prod-worker-v002 (2)
+         8 settle  await-started      started: hello-prod-web-v002 (2), hello-prod-worker-v002 (2)
+         9 settle  await-startup      healthy: hello-prod-web-v002 (2), hello-prod-worker-v002 (2)
+        10 settle  await-stable       stable: hello-prod-web-v002 (2), hello-prod-worker-v002 (2)
+        11 shift   await-routed       healthy for the router: hello-prod-web-v002 (2)
+        12 shift   stop-unrouted      stop hello-prod-worker-v001 from 2 to 0
+        13 shift   apply-traffic      move all traffic to hello-prod-web-v002
+        14 shift   await-in-force     routes and weights in force
+        15 watch   watch              watch hello-prod-web-v002 (2), hello-prod-worker-v002 (2) for 30s
+        16 finish  retire-groups      keep hello-prod-web-v001 15m, remove hello-prod-worker-v001
+        17 finish  record-release     RELEASE is active: hello-prod-web-v002, hello-prod-worker-v002
+        18 finish  free-routes        free all routes but 1
+        19 finish  announce           deploy RELEASE as v002 to hello in prod is done
+    "#]]).await;
+}
+
+#[tokio::test]
+async fn a_warm_rollback_is_short() {
+    let world = World::new().await;
+    let orchestrator = world.start().await;
+    deploy(&orchestrator, "1").await;
+    deploy(&orchestrator, "2").await;
+    orchestrator.halt();
+    check(
+        &world,
+        Ask::Rollback { to: None },
+        expect![[r#"
+             1 create  claim-routes       claim hello.prod.localhost/
+             2 create  cancel-retirement  take hello-prod-web-v001 back
+             3 create  announce           rollback RELEASE to hello in prod begins
+             4 shift   apply-traffic      move all traffic to hello-prod-web-v001
+             5 shift   await-in-force     routes and weights in force
+             6 finish  retire-groups      keep hello-prod-web-v002 15m
+             7 finish  record-release     RELEASE is active: hello-prod-web-v001
+             8 finish  free-routes        free all routes but 1
+             9 finish  announce           rollback RELEASE to hello in prod is done
+        "#]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_stop_takes_traffic_first() {
+    let world = World::new().await;
+    let orchestrator = world.start().await;
+    deploy(&orchestrator, "1").await;
+    orchestrator.halt();
+    check(&world, Ask::Stop, expect![[r#"
+         1 create  announce           stop hello in prod begins
+         2 shift   apply-traffic      take all traffic away
+         3 finish  remove-groups      remove hello-prod-web-v001
+         4 finish  await-gone         hello-prod-web-v001 gone
+         5 finish  record-release     nothing is active
+         6 finish  free-routes        free all routes
+         7 finish  announce           stop hello in prod is done
+    "#]]).await;
+}

@@ -1,0 +1,81 @@
+//! Abort bites anywhere; every verb works or says what would.
+
+use crate::world::{World, deploy, eventually, image, request, rest, target};
+use kiln_deploy::{Ask, Error};
+use kiln_engine::sim::{Fault, Operation, Pace};
+use kiln_protocol::deployment::DeploymentState::{Completed, Invalid, Stuck, Undone};
+
+#[tokio::test]
+async fn an_abort_bites_inside_a_wait() {
+    let world = World::with(Pace::Stepped, World::new().await.clock.clone()).await;
+    let orchestrator = world.start().await;
+    let id = orchestrator.begin(request(Ask::Deploy(image("1")))).await.unwrap();
+    eventually("the group is there", async || !world.engine.groups().is_empty()).await;
+    assert_eq!(orchestrator.abort(&target(), "bob").await.unwrap(), id);
+    let deployment = rest(&orchestrator, id).await;
+    assert_eq!(deployment.summary.state, Stuck);
+    assert_eq!(deployment.summary.reason.as_deref(), Some("aborted by bob"));
+}
+
+#[tokio::test]
+async fn an_abort_bites_inside_a_call_that_hangs() {
+    let world = World::new().await;
+    let orchestrator = world.start().await;
+    world.engine.inject(Operation::EnsureGroup, &Fault::Hang, 1);
+    let id = orchestrator.begin(request(Ask::Deploy(image("1")))).await.unwrap();
+    eventually("the call hangs", async || world.engine.calls().contains(&Operation::EnsureGroup))
+        .await;
+    orchestrator.abort(&target(), "bob").await.unwrap();
+    assert_eq!(rest(&orchestrator, id).await.summary.state, Stuck);
+    orchestrator.retry(&target(), "bob").await.unwrap();
+    assert_eq!(rest(&orchestrator, id).await.summary.state, Completed);
+}
+
+#[tokio::test]
+async fn an_abort_while_it_prepares_makes_it_invalid() {
+    let world = World::new().await;
+    let orchestrator = world.start().await;
+    world.engine.inject(Operation::Observe, &Fault::Hang, 1);
+    let id = orchestrator.begin(request(Ask::Deploy(image("1")))).await.unwrap();
+    eventually("it looks", async || world.engine.calls().contains(&Operation::Observe)).await;
+    orchestrator.abort(&target(), "bob").await.unwrap();
+    let deployment = rest(&orchestrator, id).await;
+    assert_eq!(deployment.summary.state, Invalid);
+    assert_eq!(deployment.summary.reason.as_deref(), Some("aborted by bob"));
+    assert_eq!(deploy(&orchestrator, "1").await.summary.state, Completed, "the lock is free");
+}
+
+#[tokio::test]
+async fn an_undo_of_a_running_deployment_takes_it_back() {
+    let world = World::new().await;
+    world.configure("{}", "[]", r#"{"watch": "300s"}"#);
+    let orchestrator = world.start().await;
+    let first = orchestrator.begin(request(Ask::Deploy(image("1")))).await.unwrap();
+    eventually("it watches", async || !world.serving(&orchestrator).await.is_empty()).await;
+    orchestrator.undo(&target(), "bob").await.unwrap();
+    let deployment = rest(&orchestrator, first).await;
+    assert_eq!(deployment.summary.state, Undone);
+    assert_eq!(deployment.summary.reason.as_deref(), Some("undone by bob"));
+    assert_eq!(world.engine.groups(), []);
+}
+
+#[tokio::test]
+async fn verbs_that_cannot_work_say_what_would() {
+    let world = World::new().await;
+    let orchestrator = world.start().await;
+    let nothing = orchestrator.undo(&target(), "bob").await.unwrap_err();
+    assert_eq!(nothing.to_string(), "undo hello in prod: no deployment of it is in progress");
+    world.engine.inject(Operation::EnsureGroup, &Fault::Hang, 1);
+    let id = orchestrator.begin(request(Ask::Deploy(image("1")))).await.unwrap();
+    eventually("the call hangs", async || world.engine.calls().contains(&Operation::EnsureGroup))
+        .await;
+    let running = orchestrator.retry(&target(), "bob").await.unwrap_err();
+    let expected = "the deploy is running: it goes on; abort stops it, undo takes it back";
+    assert_eq!(running.to_string(), expected);
+    orchestrator.abort(&target(), "bob").await.unwrap();
+    rest(&orchestrator, id).await;
+    let stuck = orchestrator.abort(&target(), "bob").await.unwrap_err();
+    assert!(matches!(stuck, Error::NotNow(_)));
+    let expected = "the deploy is stuck: nothing of it goes on; retry goes on, undo takes it back";
+    assert_eq!(stuck.to_string(), expected);
+}
