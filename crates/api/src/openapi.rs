@@ -47,11 +47,20 @@ impl Modify for Common {
     fn modify(&self, document: &mut OpenApi) {
         for (path, item) in &mut document.paths.paths {
             for operation in operations(item) {
+                name_operation(path, operation);
                 name_parameters(path, operation);
                 add_problem(operation);
             }
         }
     }
+}
+
+/// `list-apps`, `set-apps-metadata`: handlers of one name tell apart by their path.
+fn name_operation(path: &str, operation: &mut Operation) {
+    let segments = path.trim_start_matches("/v1/").split('/');
+    let fixed: Vec<&str> = segments.filter(|segment| !segment.starts_with('{')).collect();
+    let verb = operation.operation_id.take().unwrap_or_default();
+    operation.operation_id = Some(format!("{verb}-{}", fixed.join("-")));
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
@@ -78,6 +87,11 @@ fn in_path(parameter: &RefOr<Parameter>) -> bool {
 }
 
 fn add_problem(operation: &mut Operation) {
+    for response in operation.responses.responses.values_mut() {
+        if let RefOr::T(response) = response {
+            response.description = "Done".to_owned();
+        }
+    }
     let mut response = Response::new("A problem document");
     let schema = RefOr::Ref(Ref::from_schema_name("Problem"));
     response.content.insert(PROBLEM_JSON.to_owned(), RefOr::T(Content::new(Some(schema))));
@@ -101,6 +115,7 @@ mod tests {
     #[test]
     fn every_name_in_a_path_is_a_parameter_and_every_operation_may_say_no() {
         let mut document = document();
+        let mut ids = BTreeSet::new();
         for (path, item) in &mut document.paths.paths {
             for operation in operations(item) {
                 let parameters = operation.parameters.clone().unwrap_or_default();
@@ -108,6 +123,7 @@ mod tests {
                 assert_eq!(named.count(), path.matches('{').count(), "{path}");
                 assert!(operation.responses.responses.contains_key("default"), "{path}");
                 assert!(operation.summary.is_some(), "{path}");
+                assert!(ids.insert(operation.operation_id.clone()), "{path}");
             }
         }
     }

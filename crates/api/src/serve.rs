@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 
 /// The most connections at once on one listener; more wait.
@@ -59,8 +59,7 @@ pub async fn serve_unix(
     app: Arc<App>,
     stop: impl Future<Output = ()> + Send,
 ) {
-    let accept = async || listener.accept().await.map(|(stream, _)| stream);
-    serve(accept, router(app), stop).await;
+    serve(listener, router(app), stop).await;
 }
 
 /// The same over TCP, for requests with the token.
@@ -71,19 +70,35 @@ pub async fn serve_tcp(
     stop: impl Future<Output = ()> + Send,
 ) {
     let guard = axum::middleware::from_fn_with_state(Arc::<str>::from(token), token::check);
-    let accept = async || {
-        let (stream, _) = listener.accept().await?;
-        stream.set_nodelay(true)?;
-        Ok(stream)
-    };
-    serve(accept, router(app).layer(guard), stop).await;
+    serve(listener, router(app).layer(guard), stop).await;
 }
 
-async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
-    accept: impl AsyncFn() -> io::Result<S>,
-    router: Router,
-    stop: impl Future<Output = ()> + Send,
-) {
+/// Where connections come from.
+trait Accept: Sync {
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    fn next(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+}
+
+impl Accept for UnixListener {
+    type Stream = UnixStream;
+
+    async fn next(&self) -> io::Result<UnixStream> {
+        self.accept().await.map(|(stream, _)| stream)
+    }
+}
+
+impl Accept for TcpListener {
+    type Stream = TcpStream;
+
+    async fn next(&self) -> io::Result<TcpStream> {
+        let (stream, _) = self.accept().await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+}
+
+async fn serve(listener: impl Accept, router: Router, stop: impl Future<Output = ()> + Send) {
     let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let graceful = GracefulShutdown::new();
     let mut http = http1::Builder::new();
@@ -92,7 +107,7 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     loop {
         let next = async {
             let permit = permits.clone().acquire_owned().await;
-            (permit.expect("the semaphore is never closed"), accept().await)
+            (permit.expect("the semaphore is never closed"), listener.next().await)
         };
         let (permit, stream) = tokio::select! {
             next = next => next,

@@ -15,7 +15,8 @@ use kiln_store::{Write, deployments, groups};
 use serde_json::{Map, Value};
 
 /// Creates an application.
-#[utoipa::path(post, path = paths::APPS, tag = "catalog", responses((status = 200, body = App)))]
+#[utoipa::path(post, path = paths::APPS, tag = "catalog", request_body = NewApp,
+    responses((status = 200, body = App)))]
 pub(crate) async fn create(
     State(app): Shared,
     Caller(by): Caller,
@@ -75,6 +76,7 @@ pub(crate) async fn get(
 
 /// Records a property of an application.
 #[utoipa::path(put, path = paths::APP_METADATA, tag = "catalog",
+    request_body = Value,
     responses((status = 200, body = App)))]
 pub(crate) async fn set(
     State(app): Shared,

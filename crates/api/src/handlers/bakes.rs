@@ -20,8 +20,12 @@ const QUEUE: usize = 256;
 /// than an event. A bake that waits for its turn says nothing.
 const FIRST_WORD: Duration = Duration::from_secs(2);
 
+/// How long it may wait after a step began: files that are missing are found missing by then.
+const SECOND_WORD: Duration = Duration::from_millis(100);
+
 /// Bakes, and tells how it goes.
 #[utoipa::path(post, path = paths::BAKES, tag = "images",
+    request_body = NewBake,
     responses((status = 200, body = BakeEvent, content_type = "text/event-stream")))]
 pub(crate) async fn bake(
     State(app): Shared,
@@ -45,26 +49,43 @@ fn told(event: Told) -> Option<BakeEvent> {
 }
 
 /// The events of a bake and then its end. Dropping the stream ends the bake. A bake that is refused
-/// before its first word is refused here.
+/// before it did anything is refused here.
 pub(super) async fn course<E: Send + 'static>(
     mut receiver: mpsc::Receiver<Told>,
     bake: JoinHandle<Result<E, Refusal>>,
     told: fn(Told) -> Option<E>,
 ) -> Result<impl Stream<Item = Result<E, Refusal>> + Send, Refusal> {
-    let first = tokio::time::timeout(FIRST_WORD, receiver.recv()).await;
-    let (begin, end) = match first {
-        // It ended without a word.
-        Ok(None) => {
-            (None, stream::once(std::future::ready(ended(bake).await.map(Ok)?)).left_stream())
-        }
-        Ok(Some(first)) => (told(first), stream::once(ended(bake)).right_stream()),
-        Err(_) => (None, stream::once(ended(bake)).right_stream()),
+    let (begun, over) = beginning(&mut receiver).await;
+    let end = if over {
+        let last = ended(bake).await?;
+        stream::once(std::future::ready(Ok(last))).left_stream()
+    } else {
+        stream::once(ended(bake)).right_stream()
     };
     let rest = stream::unfold(receiver, |mut receiver| async move {
         receiver.recv().await.map(|event| (event, receiver))
     });
-    let rest = rest.filter_map(move |event| std::future::ready(told(event).map(Ok)));
-    Ok(stream::iter(begin.map(Ok)).chain(rest).chain(end))
+    let events = stream::iter(begun).chain(rest);
+    let events = events.filter_map(move |event| std::future::ready(told(event).map(Ok)));
+    Ok(events.chain(end))
+}
+
+/// The first events, to the first that shows that something is being done; and whether the bake
+/// ended before that.
+async fn beginning(receiver: &mut mpsc::Receiver<Told>) -> (Vec<Told>, bool) {
+    let (mut begun, mut patience) = (Vec::new(), FIRST_WORD);
+    loop {
+        match tokio::time::timeout(patience, receiver.recv()).await {
+            Err(_) => return (begun, false),
+            Ok(None) => return (begun, true),
+            Ok(Some(event @ Told::StepStarted { .. })) => begun.push(event),
+            Ok(Some(event)) => {
+                begun.push(event);
+                return (begun, false);
+            }
+        }
+        patience = SECOND_WORD;
+    }
 }
 
 async fn ended<E>(bake: JoinHandle<Result<E, Refusal>>) -> Result<E, Refusal> {

@@ -20,6 +20,7 @@ const QUEUE: usize = 256;
 
 /// Bakes a base, and tells how it goes.
 #[utoipa::path(post, path = paths::BASE, tag = "images",
+    request_body = NewBase,
     responses((status = 200, body = BaseEvent, content_type = "text/event-stream")))]
 pub(crate) async fn bake(
     State(app): Shared,

@@ -64,6 +64,7 @@ pub(crate) async fn log(
 
 /// Replaces one whole file.
 #[utoipa::path(put, path = paths::CONFIG_FILE, tag = "configuration",
+    request_body = NewFile,
     responses((status = 200, body = Commit)))]
 pub(crate) async fn put(
     State(kiln): Shared,

@@ -23,7 +23,7 @@ const MAX_LISTED: u32 = 1_000;
 
 /// Takes back what the current deployment did.
 #[utoipa::path(post, path = paths::UNDO, tag = "deployments",
-    responses((status = 200, body = Deployment)))]
+    request_body = Reason, responses((status = 200, body = Deployment)))]
 pub(crate) async fn undo(
     State(kiln): Shared,
     Caller(by): Caller,
@@ -36,7 +36,7 @@ pub(crate) async fn undo(
 
 /// Stops the current deployment, which touches nothing more.
 #[utoipa::path(post, path = paths::ABORT, tag = "deployments",
-    responses((status = 200, body = Deployment)))]
+    request_body = Reason, responses((status = 200, body = Deployment)))]
 pub(crate) async fn abort(
     State(kiln): Shared,
     Caller(by): Caller,
@@ -49,7 +49,7 @@ pub(crate) async fn abort(
 
 /// Goes on from the action that failed or was stopped.
 #[utoipa::path(post, path = paths::RETRY, tag = "deployments",
-    responses((status = 200, body = Deployment)))]
+    request_body = Reason, responses((status = 200, body = Deployment)))]
 pub(crate) async fn retry(
     State(kiln): Shared,
     Caller(by): Caller,

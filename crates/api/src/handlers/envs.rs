@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 
 /// Creates an environment.
 #[utoipa::path(post, path = paths::ENVS, tag = "catalog",
+    request_body = NewEnvironment,
     responses((status = 200, body = Environment)))]
 pub(crate) async fn create(
     State(app): Shared,
@@ -68,6 +69,7 @@ async fn deployed(db: &mut Write, env: EnvName) -> Result<Vec<String>, kiln_stor
 
 /// Records a property of an environment.
 #[utoipa::path(put, path = paths::ENV_METADATA, tag = "catalog",
+    request_body = Value,
     responses((status = 200, body = Environment)))]
 pub(crate) async fn set(
     State(app): Shared,

@@ -7,16 +7,17 @@ use crate::refusal::{Answer, Refusal};
 use crate::request::{Body, Caller, Names};
 use axum::Json;
 use axum::extract::State;
-use kiln_deploy::{Ask, Deploy, Request, Why};
+use kiln_deploy::{Ask, Deploy, Error, Problem, ProblemKind, Request, Why};
 use kiln_names::{AppName, EnvName, ImageRef, InstanceId};
 use kiln_protocol::deployment::{
     DeployRequest, Deployment, Plan, Reason, ResizeRequest, RollbackRequest,
 };
-use kiln_protocol::paths;
+use kiln_protocol::{Code, paths};
 use kiln_store::audit::By;
 
 /// Shows what a deployment would do.
 #[utoipa::path(post, path = paths::PLAN, tag = "deployments",
+    request_body = DeployRequest,
     responses((status = 200, body = Plan)))]
 pub(crate) async fn plan(
     State(kiln): Shared,
@@ -33,6 +34,7 @@ pub(crate) async fn plan(
 
 /// Deploys an image with its configuration.
 #[utoipa::path(post, path = paths::DEPLOY, tag = "deployments",
+    request_body = DeployRequest,
     responses((status = 200, body = Deployment)))]
 pub(crate) async fn deploy(
     State(kiln): Shared,
@@ -48,7 +50,7 @@ pub(crate) async fn deploy(
 
 /// Goes back to an earlier release.
 #[utoipa::path(post, path = paths::ROLLBACK, tag = "deployments",
-    responses((status = 200, body = Deployment)))]
+    request_body = RollbackRequest, responses((status = 200, body = Deployment)))]
 pub(crate) async fn rollback(
     State(kiln): Shared,
     Caller(by): Caller,
@@ -61,7 +63,7 @@ pub(crate) async fn rollback(
 
 /// Deploys the active image with the newest configuration.
 #[utoipa::path(post, path = paths::REDEPLOY, tag = "deployments",
-    responses((status = 200, body = Deployment)))]
+    request_body = Reason, responses((status = 200, body = Deployment)))]
 pub(crate) async fn redeploy(
     State(kiln): Shared,
     Caller(by): Caller,
@@ -74,7 +76,7 @@ pub(crate) async fn redeploy(
 
 /// Removes all groups and frees the routes.
 #[utoipa::path(post, path = paths::STOP, tag = "deployments",
-    responses((status = 200, body = Deployment)))]
+    request_body = Reason, responses((status = 200, body = Deployment)))]
 pub(crate) async fn stop(
     State(kiln): Shared,
     Caller(by): Caller,
@@ -87,7 +89,7 @@ pub(crate) async fn stop(
 
 /// Changes how many instances there are.
 #[utoipa::path(post, path = paths::RESIZE, tag = "deployments",
-    responses((status = 200, body = Deployment)))]
+    request_body = ResizeRequest, responses((status = 200, body = Deployment)))]
 pub(crate) async fn resize(
     State(kiln): Shared,
     Caller(by): Caller,
@@ -101,14 +103,21 @@ pub(crate) async fn resize(
 
 /// Replaces one instance by an identical one.
 #[utoipa::path(post, path = paths::REPLACE, tag = "instances",
-    responses((status = 200, body = Deployment)))]
+    request_body = Reason, responses((status = 200, body = Deployment)))]
 pub(crate) async fn replace(
     State(kiln): Shared,
     Caller(by): Caller,
     Names(instance): Names<InstanceId>,
     Body(Reason { message }): Body<Reason>,
 ) -> Answer<Deployment> {
-    shown(&kiln, kiln.orchestrator.replace(instance, why(by, message)).await?).await
+    let begun = kiln.orchestrator.replace(instance, why(by, message)).await;
+    let id = begun.map_err(|error| match error {
+        Error::Problem(Problem { kind: ProblemKind::NotFound, message }) => {
+            Refusal::new(Code::InstanceNotFound, message)
+        }
+        other => other.into(),
+    })?;
+    shown(&kiln, id).await
 }
 
 /// An image that is not there is refused at once, before anything is recorded.

@@ -1,0 +1,14 @@
+//! The API in one process with the crates beneath it, over a real socket; only what would start
+//! containers is simulated.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
+mod bakes;
+mod catalog;
+mod configuration;
+mod deployments;
+mod ports;
+mod raw;
+mod refusals;
+mod rig;
+mod tcp;
