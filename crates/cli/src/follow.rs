@@ -44,11 +44,11 @@ pub(crate) async fn follow_with(
     seen: Option<u64>,
     tap: Tap,
 ) -> Result<Deployment, CliError> {
-    let mut progress = Progress::new(session.output);
+    let mut course = Course { progress: Progress::new(session.output), summary: String::new() };
     tokio::select! {
-        ended = until_end(session, id, seen, tap, &mut progress) => ended,
+        ended = until_end(session, id, seen, tap, &mut course) => ended,
         _ = tokio::signal::ctrl_c() => {
-            progress.clear();
+            course.progress.clear();
             talk(&format!("The deployment goes on. Follow it with: kiln watch {id}\n"));
             Err(CliError::Interrupted)
         }
@@ -60,11 +60,11 @@ async fn until_end(
     id: DeploymentId,
     mut seen: Option<u64>,
     tap: Tap,
-    progress: &mut Progress,
+    course: &mut Course,
 ) -> Result<Deployment, CliError> {
     let mut heard = Instant::now();
     loop {
-        let error = match pass(session, id, tap, progress, &mut seen).await {
+        let error = match pass(session, id, tap, course, &mut seen).await {
             Ok(deployment) => return Ok(*deployment),
             Err(Pass::Over(error)) => return Err(error),
             Err(Pass::Lost { error, progressed }) => {
@@ -77,7 +77,7 @@ async fn until_end(
         if heard.elapsed() > PATIENCE {
             return Err(error.into());
         }
-        progress.passing("server", "not answering; asking again");
+        course.progress.passing("server", "not answering; asking again");
         tokio::time::sleep(PAUSE).await;
     }
 }
@@ -95,7 +95,7 @@ async fn pass(
     session: &Session,
     id: DeploymentId,
     tap: Tap,
-    progress: &mut Progress,
+    course: &mut Course,
     seen: &mut Option<u64>,
 ) -> Result<Box<Deployment>, Pass> {
     let mut progressed = false;
@@ -109,7 +109,7 @@ async fn pass(
         let event = event.map_err(|error| judge(error, progressed))?;
         progressed = true;
         *seen = Some(event.seq);
-        draw(progress, &event.what);
+        course.draw(&event.what);
         tap(session, &event).map_err(Pass::Over)?;
         if let Happening::Ended { deployment } = event.what {
             return Ok(deployment);
@@ -119,27 +119,41 @@ async fn pass(
     Err(Pass::Lost { error, progressed })
 }
 
-fn draw(progress: &mut Progress, what: &Happening) {
-    match what {
-        Happening::Prepared { step, note } => {
-            progress.passing(step, note.as_deref().unwrap_or(""));
+/// How the deployment goes, drawn.
+struct Course {
+    progress: Progress,
+    /// What the action under way does.
+    summary: String,
+}
+
+impl Course {
+    fn draw(&mut self, what: &Happening) {
+        let progress = &mut self.progress;
+        match what {
+            Happening::Prepared { step, note } => {
+                progress.passing(step, note.as_deref().unwrap_or(""));
+            }
+            Happening::Sealed { release, notes, .. } => {
+                let release = release.map(|release| release.short()).unwrap_or_default();
+                progress.done("plan", &release, 0);
+                notes.iter().for_each(|note| progress.remark(note));
+            }
+            Happening::ActionStarted { action, summary, .. } => {
+                progress.passing(action, summary);
+                self.summary.clone_from(summary);
+            }
+            Happening::ActionWaiting { action, note } => progress.waiting(action, note),
+            Happening::ActionDone { action, note, milliseconds } => {
+                let note = note.as_ref().unwrap_or(&self.summary);
+                progress.done(action, note, *milliseconds);
+            }
+            Happening::ActionFailed { action, reason } => progress.failed(action, reason),
+            Happening::Command { verb, user } => {
+                progress.remark(&format!("{user} asked for {verb}."));
+            }
+            // How it ended is said once, at its end.
+            Happening::State { .. } | Happening::Ended { .. } => {}
         }
-        Happening::Sealed { release, notes, .. } => {
-            let release = release.map(|release| release.short()).unwrap_or_default();
-            progress.done("plan", &release, 0);
-            notes.iter().for_each(|note| progress.remark(note));
-        }
-        Happening::ActionStarted { action, summary, .. } => progress.passing(action, summary),
-        Happening::ActionWaiting { action, note } => progress.waiting(action, note),
-        Happening::ActionDone { action, note, milliseconds } => {
-            progress.done(action, note.as_deref().unwrap_or(""), *milliseconds);
-        }
-        Happening::ActionFailed { action, reason } => progress.failed(action, reason),
-        Happening::Command { verb, user } => progress.remark(&format!("{user} asked for {verb}.")),
-        Happening::State { reason: Some(reason), state } => {
-            progress.remark(&format!("{state}: {reason}"));
-        }
-        Happening::State { reason: None, .. } | Happening::Ended { .. } => {}
     }
 }
 
@@ -197,7 +211,8 @@ pub(crate) fn failure(deployment: &Deployment, exit: Exit) -> CliError {
 fn details(deployment: &Deployment) -> Vec<String> {
     let Some(failure) = &deployment.failure else { return Vec::new() };
     let mut lines = Vec::new();
-    if deployment.reason.as_deref() != Some(&failure.reason) {
+    let told = deployment.reason.as_ref().is_some_and(|reason| reason.contains(&failure.reason));
+    if !told {
         lines.push(format!("{}: {}", failure.action, clean(&failure.reason)));
     }
     if let Some(answer) = &failure.last_check {

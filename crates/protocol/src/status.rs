@@ -50,6 +50,8 @@ pub struct Group {
     pub process: ProcessName,
     /// Its release.
     pub release: ReleaseId,
+    /// A name of that release's image, as `APP:VERSION`.
+    pub version: Option<String>,
     /// Where it is in its life.
     pub state: GroupState,
     /// How many instances it should have.

@@ -70,6 +70,11 @@ async fn shown(kiln: &App, running: Running) -> Result<Status, Refusal> {
         Some(summary) => Some(describe::summary(&mut db, summary).await?),
         None => None,
     };
+    let mut shown = Vec::with_capacity(groups.len());
+    for view in groups {
+        let image = describe::image_of(&mut db, view.release).await?;
+        shown.push(group(view, describe::version(&mut db, image).await?));
+    }
     Ok(Status {
         app,
         env,
@@ -79,17 +84,18 @@ async fn shown(kiln: &App, running: Running) -> Result<Status, Refusal> {
         config: active.as_ref().map(|(release, _)| release.config),
         since: active.as_ref().map(|(_, at_ms)| Timestamp(*at_ms)),
         deployment,
-        groups: groups.into_iter().map(group).collect(),
+        groups: shown,
     })
 }
 
-fn group(view: GroupView) -> Group {
+fn group(view: GroupView, version: Option<String>) -> Group {
     let instances = view.instances.unwrap_or_default();
     let healthy = instances.iter().filter(|it| it.state == InstanceState::Healthy).count();
     Group {
         name: view.name,
         process: view.process,
         release: view.release,
+        version,
         state: view.state,
         size: view.size,
         healthy: u32::try_from(healthy).unwrap_or(u32::MAX),

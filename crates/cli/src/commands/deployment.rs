@@ -64,6 +64,6 @@ fn action_line(action: &Action) -> String {
         ActionState::Failed => "failed".to_owned(),
         ActionState::Done => took.unwrap_or_default(),
     };
-    let note = clean(action.note.as_deref().unwrap_or(""));
+    let note = clean(action.note.as_ref().unwrap_or(&action.summary));
     format!("  {}\n", format!("{:<26} {took:>7}  {note}", action.name).trim_end())
 }

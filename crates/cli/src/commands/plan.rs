@@ -4,7 +4,7 @@ use crate::CliError;
 use crate::commands::Target;
 use crate::session::Session;
 use crate::words::{clean, count, or_dash};
-use kiln_names::{ImageRef, ReleaseId};
+use kiln_names::{Digest, ImageRef, ReleaseId};
 use kiln_protocol::Exit;
 use kiln_protocol::deployment::{DeployRequest, Difference, Plan as Planned, PlannedAction};
 
@@ -72,7 +72,7 @@ fn differences(differences: &[Difference]) -> String {
     }
     let mut text = "\nIt differs in\n".to_owned();
     for Difference { kind, name, old, new } in differences {
-        let change = match (old, new) {
+        let change = match (old.as_deref().map(short), new.as_deref().map(short)) {
             (Some(old), Some(new)) => format!("{name}: {old} -> {new}"),
             (None, Some(new)) => format!("{name}: {new} (new)"),
             (Some(old), None) => format!("{name}: {old} (gone)"),
@@ -81,4 +81,9 @@ fn differences(differences: &[Difference]) -> String {
         text.push_str(&format!("  {kind:<14} {change}\n"));
     }
     text
+}
+
+/// A digest by its first digits; anything else as it is.
+fn short(value: &str) -> String {
+    Digest::parse(value).map_or_else(|_| clean(value), |digest| digest.short())
 }

@@ -50,8 +50,6 @@ fn words(status: &[Running]) -> String {
 }
 
 fn row(running: &Running, group: &Group) -> [String; 8] {
-    let active = running.release == Some(group.release);
-    let version = running.version.as_ref().filter(|_| active);
     [
         running.app.to_string(),
         running.env.to_string(),
@@ -60,7 +58,7 @@ fn row(running: &Running, group: &Group) -> [String; 8] {
         format!("{}/{}", group.healthy, group.size),
         or_dash(group.weight.map(|weight| format!("{weight}%"))),
         group.release.short(),
-        or_dash(version),
+        or_dash(group.version.as_ref()),
     ]
 }
 

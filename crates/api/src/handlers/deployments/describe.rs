@@ -104,6 +104,14 @@ async fn stored(
     Ok(canonical.and_then(|canonical| Release::parse(&canonical).ok()))
 }
 
+/// The image of a release.
+pub(in crate::handlers) async fn image_of(
+    db: &mut Connection,
+    release: ReleaseId,
+) -> Result<Option<Digest>, StoreError> {
+    Ok(stored(db, Some(release)).await?.map(|release| release.image))
+}
+
 /// The newest name of an image.
 pub(in crate::handlers) async fn version(
     db: &mut Connection,
