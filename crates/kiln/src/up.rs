@@ -96,7 +96,8 @@ impl Parts {
         let deadline = Instant::now() + READY;
         loop {
             if let Some(player) = role.player(&self.data) {
-                tokio::task::spawn_blocking(move || child.wait());
+                // Not one of the runtime's: that would wait at its end for a router that goes on.
+                std::thread::spawn(move || child.wait());
                 return Ok(player);
             }
             if let Some(status) = child.try_wait()? {
