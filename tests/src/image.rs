@@ -67,21 +67,28 @@ fn put(
     mode: u32,
     content: &[u8],
 ) -> Result<()> {
-    let mut header = tar::Header::new_gnu();
-    header.set_entry_type(kind);
-    header.set_mode(mode);
+    let mut header = header(kind, mode);
     header.set_size(content.len() as u64);
     archive.append_data(&mut header, name, content)?;
     Ok(())
 }
 
 fn link(archive: &mut tar::Builder<File>, name: &str, target: &str) -> Result<()> {
-    let mut header = tar::Header::new_gnu();
-    header.set_entry_type(tar::EntryType::Symlink);
-    header.set_mode(0o777);
-    header.set_size(0);
+    let mut header = header(tar::EntryType::Symlink, 0o777);
     archive.append_link(&mut header, name, target)?;
     Ok(())
+}
+
+/// A header with every number in it: a field left blank is no number.
+fn header(kind: tar::EntryType, mode: u32) -> tar::Header {
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_mode(mode);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header.set_size(0);
+    header
 }
 
 /// An archive of Debian with those packages besides the essential ones, from the machine's mirrors.
