@@ -2,7 +2,7 @@
 
 use crate::{Problem, Release, Target};
 use kiln_engine::GroupSpec;
-use kiln_names::{GroupId, GroupName, ProcessName, ReleaseId, Route};
+use kiln_names::{GroupId, GroupName, ProcessName, ReleaseId, Route, Span};
 use kiln_protocol::status::GroupState;
 use kiln_store::activations::ActivationRow;
 use kiln_store::groups::GroupRow;
@@ -73,6 +73,16 @@ impl KnownGroup {
     pub(crate) fn routed(&self) -> bool {
         routed(&self.spec)
     }
+
+    /// How long its instances may take to drain and stop.
+    pub(crate) fn time_to_leave(&self) -> Span {
+        time_to_leave(&self.spec)
+    }
+}
+
+/// How long instances of the given spec may take to drain and stop.
+pub(crate) fn time_to_leave(spec: &GroupSpec) -> Span {
+    Span::seconds((spec.params.drain_timeout.get() + spec.run.stop.timeout.get()).as_secs() + 1)
 }
 
 /// Whether requests reach groups of the given spec.
@@ -115,6 +125,13 @@ impl Place {
     /// The groups in the given state.
     pub(crate) fn in_state(&self, state: GroupState) -> impl Iterator<Item = &KnownGroup> {
         self.groups.iter().filter(move |group| group.state == state)
+    }
+
+    /// The same without some of its groups.
+    pub(crate) fn without(&self, groups: &[KnownGroup]) -> Self {
+        let mut place = self.clone();
+        place.groups.retain(|known| !groups.contains(known));
+        place
     }
 
     /// The release that is active.

@@ -5,7 +5,7 @@
 //! begun: its plan may count on warm groups.
 
 use crate::kit::Kit;
-use kiln_engine::Call;
+use kiln_engine::{Call, ErrorKind};
 use kiln_names::GroupId;
 use kiln_protocol::status::GroupState;
 use kiln_store::retirements::RetirementRow;
@@ -83,11 +83,13 @@ impl Retirer {
             let mut db = self.kit.db.read().await?;
             let call = Call { epoch: retirements::epoch(&mut db, &row.app, &row.env).await? };
             drop(db);
-            if let Err(error) = provider.engine.remove_group(call, row.group).await {
-                tracing::warn!(group = %row.group, %error, "cannot remove a group");
-                return Ok(PAUSE);
-            }
-            self.ordered.insert(row.group);
+            match provider.engine.remove_group(call, row.group).await {
+                Err(error) if error.kind != ErrorKind::NotFound => {
+                    tracing::warn!(group = %row.group, %error, "cannot remove a group");
+                    return Ok(PAUSE);
+                }
+                _ => self.ordered.insert(row.group),
+            };
         }
         match provider.engine.observe(Some((&row.app, &row.env))).await {
             Ok(seen) if seen.group(row.group).is_none() => {

@@ -26,6 +26,8 @@ pub struct Status {
     pub direction: Direction,
     /// What takes it back.
     pub(crate) undo: Arc<Vec<PlannedAction>>,
+    /// Why it is taken back.
+    pub(crate) undo_reason: Option<String>,
     /// The action that is next, or in flight.
     pub(crate) next: usize,
     /// When the action that is next was intended, if it was.
@@ -83,6 +85,7 @@ impl Status {
             plan: None,
             direction: Direction::Forward,
             undo: Arc::default(),
+            undo_reason: None,
             next: 0,
             in_flight_ms: None,
             reached: 0,
@@ -143,15 +146,19 @@ impl Status {
             }
             (Event::UndoAsked { reason, actions, .. }, Running | Stuck) => {
                 self.undo = Arc::new(actions.clone());
+                self.undo_reason = Some(reason.clone());
                 (self.direction, self.next, self.in_flight_ms) = (Direction::Undo, 0, None);
                 self.becomes(Running, Some(reason.clone()));
             }
-            (Event::RetryAsked { .. }, Stuck) => self.becomes(Running, None),
+            (Event::RetryAsked { .. }, Stuck) => {
+                let reason = self.undo_reason.clone();
+                self.becomes(Running, reason);
+            }
             (Event::Completed, Running) if self.ends(Direction::Forward) => {
                 self.becomes(Completed, None);
             }
             (Event::Undone, Running) if self.ends(Direction::Undo) => {
-                let reason = self.reason.clone();
+                let reason = self.undo_reason.clone();
                 self.becomes(Undone, reason);
             }
             _ => return Err(illegal),

@@ -22,10 +22,6 @@ impl Act for AwaitInForce {
         "routes and weights in force".to_owned()
     }
 
-    fn is_idle(&self) -> bool {
-        self.state.clusters.is_empty()
-    }
-
     async fn run(&self, scene: &Scene<'_>) -> Result<Outcome, EngineError> {
         let seen = scene.traffic().await?;
         if sorted(&seen.state) == sorted(&self.state) {

@@ -3,14 +3,9 @@
 
 use super::{Act, Action, AwaitGone, Outcome, RemoveGroups, Scene, Touch, names};
 use crate::ledger::{Ledger, LedgerError};
-use crate::place::GroupRef;
+use crate::place::{GroupRef, time_to_leave};
 use kiln_engine::{EngineError, GroupSpec};
-use kiln_names::Span;
 use serde::{Deserialize, Serialize};
-
-/// How long the instances of a group that never had traffic may take to stop, beyond their own
-/// time.
-const STOP_SLACK: u64 = 30;
 
 /// Ensures that the groups exist.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,11 +42,7 @@ impl Act for EnsureGroups {
     }
 
     fn undo(&self) -> Vec<Action> {
-        let times = self
-            .specs
-            .iter()
-            .map(|spec| (spec.params.drain_timeout.get() + spec.run.stop.timeout.get()).as_secs());
-        let patience = Span::seconds(times.max().unwrap_or_default() + STOP_SLACK);
+        let patience = self.specs.iter().map(time_to_leave).max().unwrap_or_default();
         let groups = self.groups();
         vec![
             RemoveGroups { groups: groups.clone(), restore: Vec::new() }.into(),

@@ -6,11 +6,12 @@ use super::sequence::Sequence;
 use super::{Phase, PlannedAction, Shares};
 use crate::Target;
 use crate::actions::{
-    Announce, ApplyTraffic, AwaitExist, AwaitInForce, AwaitRouted, AwaitStable, AwaitStarted,
-    AwaitStartup, Becomes, CancelRetirement, ClaimRoutes, Due, EnsureGroups, EnsureImage, Expected,
-    FreeRoutes, RecordRelease, Resize, ResizeGroups, RetireGroups, Retiree, StopUnrouted, Watch,
+    Announce, ApplyTraffic, AwaitExist, AwaitGone, AwaitInForce, AwaitRouted, AwaitStable,
+    AwaitStarted, AwaitStartup, Becomes, CancelRetirement, ClaimRoutes, Due, EnsureGroups,
+    EnsureImage, Expected, FreeRoutes, RecordRelease, RemoveGroups, Resize, ResizeGroups,
+    RetireGroups, Retiree, StopUnrouted, Watch,
 };
-use crate::place::{Claim, KnownGroup, Place, routed};
+use crate::place::{Claim, GroupRef, KnownGroup, Place, routed};
 use kiln_engine::{GroupSpec, TrafficState};
 use kiln_names::Span;
 use kiln_protocol::configuration::DeploymentSettings;
@@ -27,6 +28,8 @@ pub(crate) struct Cast<'a> {
     pub(crate) new: Vec<GroupSpec>,
     /// Warm groups to be used again, with the size that they need.
     pub(crate) reused: Vec<(KnownGroup, u32)>,
+    /// Warm groups that make room for new ones.
+    pub(crate) room: Vec<KnownGroup>,
     /// Whether the reused groups can take all traffic as they are.
     pub(crate) ready: bool,
     pub(crate) claims: Vec<Claim>,
@@ -69,6 +72,11 @@ fn begin(plan: &mut Sequence, cast: &Cast<'_>) {
 }
 
 fn create(plan: &mut Sequence, cast: &Cast<'_>, held: Option<&Shares>) {
+    let groups: Vec<GroupRef> = cast.room.iter().map(KnownGroup::group).collect();
+    let patience = cast.room.iter().map(KnownGroup::time_to_leave).max().unwrap_or_default();
+    let restore = Vec::new();
+    plan.add(Phase::Create, RemoveGroups { groups: groups.clone(), restore });
+    plan.add(Phase::Create, AwaitGone { groups, patience });
     let image = cast.new.first().map(|spec| spec.image);
     plan.add(Phase::Create, EnsureImage { image });
     plan.add(Phase::Create, EnsureGroups { specs: cast.new.clone() });

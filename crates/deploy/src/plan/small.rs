@@ -10,7 +10,7 @@ use crate::actions::{
 };
 use crate::place::{KnownGroup, Place};
 use kiln_engine::TrafficState;
-use kiln_names::{InstanceId, Span};
+use kiln_names::InstanceId;
 use kiln_protocol::status::GroupState;
 
 /// Everything goes: traffic first, then the groups, warm ones included, then the routes.
@@ -41,19 +41,13 @@ pub(crate) fn stop(
     let restore = |group: &KnownGroup| Restore { spec: group.spec.clone(), size: group.size };
     let restore = place.in_state(GroupState::Active).map(restore).collect();
     let groups: Vec<_> = place.groups.iter().map(KnownGroup::group).collect();
-    let patience = place.groups.iter().map(patience_to_stop).max().unwrap_or_default();
+    let patience = place.groups.iter().map(KnownGroup::time_to_leave).max().unwrap_or_default();
     plan.add(Phase::Finish, RemoveGroups { groups: groups.clone(), restore });
     plan.add(Phase::Finish, AwaitGone { groups, patience });
     plan.add(Phase::Finish, record);
     plan.add(Phase::Finish, FreeRoutes { keep: Vec::new() });
     plan.add(Phase::Finish, Announce { text: format!("stop {target} is done") });
     plan.into_actions()
-}
-
-/// How long a group may take to drain and stop.
-fn patience_to_stop(group: &KnownGroup) -> Span {
-    let asked = group.spec.params.drain_timeout.get() + group.spec.run.stop.timeout.get();
-    Span::seconds(asked.as_secs() + 1)
 }
 
 /// An active group gets another size.

@@ -1,6 +1,6 @@
 //! Preparing what goes to another release: deploy, redeploy, rollback.
 
-use super::surroundings::Surroundings;
+use super::surroundings::{Fit, Surroundings};
 use super::{Draft, warm};
 use crate::actions::RecordRelease;
 use crate::decide::Refusal;
@@ -11,7 +11,7 @@ use crate::plan::{Cast, Plan, Shares, red_black, same_requests};
 use crate::ports::ImageFacts;
 use crate::{Ask, Deploy, Problem, Release, Request, Target};
 use kiln_engine::{GroupSpec, UserData};
-use kiln_names::{CommitId, Digest, GroupName, GroupNumber, ReleaseId, Span};
+use kiln_names::{CommitId, Digest, GroupId, GroupName, GroupNumber, ReleaseId, Span};
 use kiln_protocol::configuration::{Configuration, DeploymentSettings, Network};
 use kiln_protocol::status::GroupState;
 use kiln_store::activations::ActivationRow;
@@ -64,8 +64,10 @@ pub(super) async fn prepare(
     let claims = claims(&incoming);
     draft.step("claim routes", routes_free(kit, &request.target, &claims)).await?;
     let more: Vec<(&GroupSpec, u32)> = incoming.more().collect();
-    draft.step("check capacity", around.check_capacity(&more)).await?;
-    let plan = assemble(draft, request, around, &goal, incoming, claims);
+    let spare = around.spare(|id| incoming.reuses(id));
+    let fit = draft.step("check capacity", around.fit(&more, &spare)).await?;
+    let room = if fit == Fit::WithoutSpare { spare } else { Vec::new() };
+    let plan = assemble(draft, request, around, &goal, (incoming, claims, room));
     draft.decide("seal plan", Ok(plan))
 }
 
@@ -341,10 +343,12 @@ fn assemble(
     request: &Request,
     around: &Surroundings,
     goal: &Goal,
-    incoming: Incoming,
-    claims: Vec<Claim>,
+    (incoming, claims, room): (Incoming, Vec<Claim>, Vec<KnownGroup>),
 ) -> Plan {
-    let (target, place) = (&request.target, &around.place);
+    let (target, place) = (&request.target, &around.place.without(&room));
+    if let [first, ..] = room.as_slice() {
+        draft.notes.push(format!("{} makes room: there is no going back to it", first.group()));
+    }
     let id = incoming.release.id();
     let new: Vec<(&GroupSpec, u32)> = incoming.groups().collect();
     let specs: Vec<&GroupSpec> = new.iter().map(|(spec, _)| *spec).collect();
@@ -373,10 +377,11 @@ fn assemble(
         in_force: &around.traffic.state,
         new: incoming.new,
         reused: incoming.reused,
+        room,
         ready: incoming.ready,
         claims,
         settings: &incoming.settings,
-        keep_warm: keep_warm(place.current.as_ref(), &incoming.settings),
+        keep_warm: keep_warm(request, place.current.as_ref(), &incoming.settings),
         record,
         title: format!("{} {}{named} to {target}", request.ask.verb(), id.short()),
     };
@@ -392,13 +397,13 @@ fn assemble(
     }
 }
 
-/// How long the groups that are left stay warm: as the newest configuration says that was deployed
-/// here, whether it is the one that comes or, in a rollback, the one that goes.
-fn keep_warm(current: Option<&ActivationRow>, settings: &DeploymentSettings) -> Span {
-    let of_current = current
-        .filter(|current| current.release.is_some())
+/// How long the groups that are left stay warm: as the newer configuration says, which in a rollback
+/// is the one that goes.
+fn keep_warm(request: &Request, current: Option<&ActivationRow>, new: &DeploymentSettings) -> Span {
+    let goes = current
+        .filter(|_| matches!(request.ask, Ask::Rollback { .. }))
         .and_then(|current| serde_json::from_str::<DeploymentSettings>(&current.settings).ok());
-    of_current.map_or(settings.keep_warm, |of_current| of_current.keep_warm.max(settings.keep_warm))
+    goes.as_ref().unwrap_or(new).keep_warm
 }
 
 // === impl Incoming ===
@@ -408,6 +413,10 @@ impl Incoming {
     fn groups(&self) -> impl Iterator<Item = (&GroupSpec, u32)> {
         let new = self.new.iter().map(|spec| (spec, spec.params.desired));
         new.chain(self.reused.iter().map(|(group, size)| (&group.spec, *size)))
+    }
+
+    fn reuses(&self, group: GroupId) -> bool {
+        self.reused.iter().any(|(reused, _)| reused.spec.id == group)
     }
 
     /// What is needed beyond what runs.

@@ -1,11 +1,12 @@
 //! What there is before a deployment: by the database, by the engine, by its traffic.
 
 use crate::kit::Kit;
-use crate::place::Place;
+use crate::place::{KnownGroup, Place};
 use crate::ports::Provider;
 use crate::{Problem, Target};
 use kiln_engine::{Capacity, GroupSpec, Observation, TrafficObservation};
-use kiln_names::ByteSize;
+use kiln_names::{ByteSize, GroupId};
+use kiln_protocol::status::GroupState;
 
 /// Everything that a plan begins from.
 #[derive(Debug)]
@@ -14,6 +15,15 @@ pub(super) struct Surroundings {
     pub(super) place: Place,
     pub(super) seen: Observation,
     pub(super) traffic: TrafficObservation,
+}
+
+/// How something fits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fit {
+    /// Beside everything there is.
+    AsItIs,
+    /// Once warm groups are gone.
+    WithoutSpare,
 }
 
 // === impl Surroundings ===
@@ -27,16 +37,28 @@ impl Surroundings {
         Ok(Self { provider, place, seen, traffic })
     }
 
-    /// Refuses what would not fit. Memory is a promise that is kept, so more than there is cannot
-    /// be promised; processors are shared by who is busy, so they may be promised twice.
-    pub(super) async fn check_capacity(&self, more: &[(&GroupSpec, u32)]) -> Result<(), Problem> {
+    /// The warm groups that nobody counts on.
+    pub(super) fn spare(&self, used: impl Fn(GroupId) -> bool) -> Vec<KnownGroup> {
+        let warm = self.place.in_state(GroupState::Warm);
+        warm.filter(|group| !used(group.spec.id)).cloned().collect()
+    }
+
+    /// Refuses what would not fit, not even without the groups that can be spared. Memory is a
+    /// promise that is kept, so more than there is cannot be promised; processors go to who is
+    /// busy, so they may be promised twice.
+    pub(super) async fn fit(
+        &self,
+        more: &[(&GroupSpec, u32)],
+        spare: &[KnownGroup],
+    ) -> Result<Fit, Problem> {
         let Capacity { memory: left, .. } = self.provider.engine.capacity().await?;
-        let bytes = |(spec, count): &(&GroupSpec, u32)| {
-            spec.params.memory.0.saturating_mul(u64::from(*count))
-        };
-        let needed = ByteSize(more.iter().map(bytes).fold(0, u64::saturating_add));
+        let needed = memory(more);
+        let spared: Vec<_> = spare.iter().map(|group| (&group.spec, group.size)).collect();
         if needed <= left {
-            return Ok(());
+            return Ok(Fit::AsItIs);
+        }
+        if needed.0 <= left.0.saturating_add(memory(&spared).0) {
+            return Ok(Fit::WithoutSpare);
         }
         let line = |(spec, count): &(&GroupSpec, u32)| {
             format!("{count} × {} for {}", spec.params.memory, spec.process)
@@ -44,4 +66,11 @@ impl Surroundings {
         let lines = more.iter().map(line).collect::<Vec<_>>().join(" and ");
         Err(Problem::invalid(format!("{needed} of memory are needed ({lines}), {left} are left")))
     }
+}
+
+/// What instances of the given groups are promised.
+fn memory(groups: &[(&GroupSpec, u32)]) -> ByteSize {
+    let bytes =
+        |(spec, count): &(&GroupSpec, u32)| spec.params.memory.0.saturating_mul(u64::from(*count));
+    ByteSize(groups.iter().map(bytes).fold(0, u64::saturating_add))
 }

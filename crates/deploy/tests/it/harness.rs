@@ -17,17 +17,19 @@ pub(crate) enum Case {
     WarmRollback,
     ColdRollback,
     MixedRollback,
+    MakesRoom,
     Resize,
     Stop,
 }
 
-pub(crate) const CASES: [Case; 8] = [
+pub(crate) const CASES: [Case; 9] = [
     Case::First,
     Case::Second,
     Case::WithWorkers,
     Case::WarmRollback,
     Case::ColdRollback,
     Case::MixedRollback,
+    Case::MakesRoom,
     Case::Resize,
     Case::Stop,
 ];
@@ -47,12 +49,18 @@ impl Case {
         let before: &[&str] = match self {
             Self::First => &[],
             Self::Second | Self::WithWorkers | Self::Resize | Self::Stop => &["1"],
-            Self::WarmRollback | Self::ColdRollback | Self::MixedRollback => &["1", "2"],
+            Self::WarmRollback | Self::ColdRollback | Self::MixedRollback | Self::MakesRoom => {
+                &["1", "2"]
+            }
         };
         let orchestrator = world.start().await;
         for version in before {
             let deployment = deploy(&orchestrator, version).await;
             assert_eq!(deployment.summary.state, Completed, "{deployment:#?}");
+        }
+        if matches!(self, Self::MakesRoom) {
+            let memory = kiln_names::ByteSize::mib(10);
+            world.engine.set_capacity(kiln_engine::Capacity { cpu_millis: 0, memory });
         }
         if matches!(self, Self::ColdRollback) {
             crate::world::eventually("the old group is gone", async || {
@@ -68,6 +76,7 @@ impl Case {
         match self {
             Self::First => Ask::Deploy(image("1")),
             Self::Second | Self::WithWorkers => Ask::Deploy(image("2")),
+            Self::MakesRoom => Ask::Deploy(image("3")),
             Self::WarmRollback | Self::ColdRollback | Self::MixedRollback => {
                 Ask::Rollback { to: None }
             }
@@ -83,7 +92,7 @@ impl Case {
             Self::Second | Self::WithWorkers | Self::Resize | Self::Stop => {
                 &["hello-prod-web-v001"]
             }
-            Self::WarmRollback | Self::ColdRollback | Self::MixedRollback => {
+            Self::WarmRollback | Self::ColdRollback | Self::MixedRollback | Self::MakesRoom => {
                 &["hello-prod-web-v002"]
             }
         }
@@ -96,7 +105,7 @@ impl Case {
                 &["hello-prod-web-v001"]
             }
             Self::Second | Self::WithWorkers => &["hello-prod-web-v002"],
-            Self::ColdRollback => &["hello-prod-web-v003"],
+            Self::ColdRollback | Self::MakesRoom => &["hello-prod-web-v003"],
             Self::Stop => &[],
         }
     }

@@ -57,3 +57,28 @@ async fn lists_and_status_stay_quick_with_many_deployments() {
     }
     assert!(began.elapsed().as_millis() < 1_000, "{:?} for 20 rounds", began.elapsed());
 }
+
+/// The overhead that is Kiln's own: nothing here takes time but deciding and writing. The bound is
+/// ten times what a disk that syncs in a millisecond needs, so that only a wait that should not be
+/// there breaks it.
+#[tokio::test]
+async fn a_deployment_waits_for_nothing_but_its_instances() {
+    let clock = std::sync::Arc::new(crate::world::PlainClock(Instant::now()));
+    let world = World::with(kiln_engine::sim::Pace::Instant, clock).await;
+    let orchestrator = world.start().await;
+    deploy(&orchestrator, "1").await;
+    let mut times = Vec::new();
+    for version in ["2", "3", "2", "3", "2"] {
+        let began = Instant::now();
+        assert_eq!(deploy(&orchestrator, version).await.summary.state, Completed);
+        let deployed = began.elapsed();
+        let began = Instant::now();
+        let back = finish(&orchestrator, kiln_deploy::Ask::Rollback { to: None }).await;
+        assert_eq!(back.summary.state, Completed);
+        times.push((deployed, began.elapsed()));
+    }
+    let fastest = times.iter().map(|(deploy, _)| deploy).min().unwrap();
+    assert!(fastest.as_millis() < 200, "deployments took {times:?}");
+    let fastest = times.iter().map(|(_, back)| back).min().unwrap();
+    assert!(fastest.as_millis() < 100, "rollbacks took {times:?}");
+}

@@ -78,13 +78,19 @@ async fn a_stop_takes_traffic_first() {
     let orchestrator = world.start().await;
     deploy(&orchestrator, "1").await;
     orchestrator.halt();
-    check(&world, Ask::Stop, expect![[r#"
-         1 create  announce           stop hello in prod begins
-         2 shift   apply-traffic      take all traffic away
-         3 finish  remove-groups      remove hello-prod-web-v001
-         4 finish  await-gone         hello-prod-web-v001 gone
-         5 finish  record-release     nothing is active
-         6 finish  free-routes        free all routes
-         7 finish  announce           stop hello in prod is done
-    "#]]).await;
+    check(
+        &world,
+        Ask::Stop,
+        expect![[r#"
+             1 create  announce           stop hello in prod begins
+             2 shift   apply-traffic      take all traffic away
+             3 shift   await-in-force     routes and weights in force
+             4 finish  remove-groups      remove hello-prod-web-v001
+             5 finish  await-gone         hello-prod-web-v001 gone
+             6 finish  record-release     nothing is active
+             7 finish  free-routes        free all routes
+             8 finish  announce           stop hello in prod is done
+        "#]],
+    )
+    .await;
 }

@@ -76,6 +76,24 @@ async fn memory_that_is_not_there_is_not_promised() {
 }
 
 #[tokio::test]
+async fn a_warm_group_makes_room_when_memory_is_short() {
+    let world = World::new().await;
+    let orchestrator = world.start().await;
+    deploy(&orchestrator, "1").await;
+    deploy(&orchestrator, "2").await;
+    world.engine.set_capacity(Capacity { cpu_millis: 0, memory: ByteSize::mib(10) });
+    let deployment = deploy(&orchestrator, "3").await;
+    assert_eq!(deployment.summary.state, Completed, "{deployment:#?}");
+    let notes = &deployment.plan.as_ref().unwrap().notes;
+    assert_eq!(notes, &["hello-prod-web-v001 makes room: there is no going back to it"]);
+    let actions: Vec<&str> = deployment.actions.iter().map(|a| a.name.as_str()).collect();
+    let at = |name| actions.iter().position(|action| *action == name).unwrap();
+    assert!(at("await-gone") < at("ensure-groups"), "{actions:?}");
+    assert_eq!(world.engine.groups().len(), 2, "the one before stays warm");
+    world.assert_always_served();
+}
+
+#[tokio::test]
 async fn a_route_of_another_is_refused_and_its_holder_named() {
     let world = World::new().await;
     world.configure("{}", "[]", r#"{"routes": [{"host": "www.example.org"}]}"#);

@@ -46,6 +46,21 @@ pub(crate) struct FastClock(pub(crate) Instant);
 
 const SPEED: u32 = 100;
 
+/// A clock on which a second takes a second.
+#[derive(Debug)]
+pub(crate) struct PlainClock(pub(crate) Instant);
+
+#[async_trait::async_trait]
+impl Clock for PlainClock {
+    fn now_ms(&self) -> u64 {
+        1_700_000_000_000 + u64::try_from(self.0.elapsed().as_millis()).unwrap()
+    }
+
+    async fn sleep(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+}
+
 #[async_trait::async_trait]
 impl Clock for FastClock {
     fn now_ms(&self) -> u64 {

@@ -30,6 +30,7 @@ CREATE TABLE deployments (
 ) STRICT;
 CREATE UNIQUE INDEX deployments_lock ON deployments (app, env) WHERE locks = 1;
 CREATE INDEX deployments_cluster ON deployments (app, env, number);
+CREATE INDEX deployments_app ON deployments (app, number);
 
 -- Append only. What the records of a deployment add up to is its status.
 CREATE TABLE journal (
