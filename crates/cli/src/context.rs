@@ -6,6 +6,7 @@ mod walk;
 
 use crate::CliError;
 use blob::Blob;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use kiln_client::Client;
 use kiln_names::Digest;
 use kiln_protocol::bake::ContextEntry;
@@ -21,6 +22,9 @@ const MAX_BYTES: u64 = 8 << 30;
 
 /// The deepest that directories may lie within one another.
 const MAX_DEPTH: usize = 64;
+
+/// How many files are sent at once: enough to keep the line and the server's disk busy.
+const SENDERS: usize = 4;
 
 /// The files of a directory that a bake needs.
 #[derive(Debug, Default)]
@@ -44,13 +48,14 @@ impl Context {
 
     /// Sends the content that the server lacks.
     pub(crate) async fn send(&self, client: &Client, missing: &[Digest]) -> Result<(), CliError> {
-        for digest in missing {
-            let Some(blob) = self.files.get(digest) else {
-                return Err(CliError::internal(format!("the server asks for {digest}, not ours")));
-            };
-            blob.send(client).await?;
-        }
-        Ok(())
+        let blobs = missing.iter().map(|digest| self.files.get(digest).ok_or(digest));
+        let sent = stream::iter(blobs).map(async |blob| match blob {
+            Ok(blob) => blob.send(client).await,
+            Err(digest) => {
+                Err(CliError::internal(format!("the server asks for {digest}, not ours")))
+            }
+        });
+        sent.buffer_unordered(SENDERS).try_collect().await
     }
 }
 

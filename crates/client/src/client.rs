@@ -21,8 +21,8 @@ pub struct Client {
     endpoint: Endpoint,
     authorization: Option<http::HeaderValue>,
     user: Option<http::HeaderValue>,
-    /// The connection of the question before, when its answer was read to its end.
-    idle: Mutex<Option<Connection>>,
+    /// The connections of questions whose answers were read to their end.
+    idle: Mutex<Vec<Connection>>,
 }
 
 impl Client {
@@ -45,7 +45,7 @@ impl Client {
         let authorization =
             bearer.map_err(|_: http::header::InvalidHeaderValue| ClientError::Token)?;
         let user = user.and_then(|user| user.parse().ok());
-        Ok(Self { endpoint, authorization, user, idle: Mutex::new(None) })
+        Ok(Self { endpoint, authorization, user, idle: Mutex::default() })
     }
 
     /// Where it asks.
@@ -144,7 +144,7 @@ impl Client {
         let (connection, answer) = self.send(request).await?;
         let status = answer.status();
         let body = read(answer).await?;
-        *self.idle.lock().expect("nobody panics while it is held") = Some(connection);
+        self.keep(connection);
         if status.is_success() { Ok(body) } else { Err(refusal(status, &body)) }
     }
 
@@ -158,8 +158,12 @@ impl Client {
             return Ok(Events::new(answer.into_body()));
         }
         let body = read(answer).await?;
-        *self.idle.lock().expect("nobody panics while it is held") = Some(connection);
+        self.keep(connection);
         Err(refusal(status, &body))
+    }
+
+    fn keep(&self, connection: Connection) {
+        self.idle.lock().expect("nobody panics while it is held").push(connection);
     }
 
     async fn send(
@@ -167,7 +171,7 @@ impl Client {
         request: http::Result<Request<Body>>,
     ) -> Result<(Connection, Response<Incoming>), ClientError> {
         let request = request.map_err(|error| ClientError::Answer(error.to_string()))?;
-        let idle = self.idle.lock().expect("nobody panics while it is held").take();
+        let idle = self.idle.lock().expect("nobody panics while it is held").pop();
         let mut connection = match idle.filter(Connection::is_open) {
             Some(connection) => connection,
             None => Connection::open(&self.endpoint).await?,

@@ -1,7 +1,7 @@
 //! Typed client of the API: over the data directory's socket, or over TCP with a token.
 //!
 //! One [`Client`] serves one command: it connects when it first asks, keeps that connection for the
-//! next question, and gives a stream of events a connection of its own.
+//! next question, and connects again only for what goes on at the same time.
 
 mod calls;
 mod client;
