@@ -19,6 +19,7 @@ mod context;
 mod error;
 mod follow;
 mod globals;
+mod outcome;
 mod output;
 mod progress;
 mod session;

@@ -2,7 +2,8 @@
 
 use crate::CliError;
 use crate::commands::Target;
-use crate::follow::{conclude, follow_on};
+use crate::follow::follow_on;
+use crate::outcome::conclude;
 use crate::output::Form;
 use crate::session::Session;
 use kiln_protocol::Exit;

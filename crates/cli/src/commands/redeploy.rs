@@ -2,7 +2,8 @@
 
 use crate::CliError;
 use crate::commands::Target;
-use crate::follow::{conclude, follow};
+use crate::follow::follow;
+use crate::outcome::conclude;
 use crate::session::Session;
 use kiln_protocol::Exit;
 use kiln_protocol::deployment::Reason;

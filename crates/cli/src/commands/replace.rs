@@ -1,7 +1,8 @@
 //! `kiln replace`.
 
 use crate::CliError;
-use crate::follow::{conclude, follow};
+use crate::follow::follow;
+use crate::outcome::conclude;
 use crate::session::Session;
 use kiln_names::InstanceId;
 use kiln_protocol::Exit;

@@ -3,7 +3,8 @@
 use crate::CliError;
 use crate::baking::{self, Order};
 use crate::commands::Target;
-use crate::follow::{failure, follow};
+use crate::follow::follow;
+use crate::outcome::failure;
 use crate::output::Form;
 use crate::session::Session;
 use kiln_names::ImageRef;

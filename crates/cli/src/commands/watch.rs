@@ -1,7 +1,8 @@
 //! `kiln watch`.
 
 use crate::CliError;
-use crate::follow::{conclude, follow_with};
+use crate::follow::follow_with;
+use crate::outcome::conclude;
 use crate::output::Form;
 use crate::session::Session;
 use kiln_names::DeploymentId;

@@ -1,7 +1,7 @@
 //! What is shown of deployments that did not do what was asked.
 
 use super::*;
-use kiln_names::{AppName, EnvName, InstanceId};
+use kiln_names::{AppName, DeploymentId, EnvName, InstanceId};
 use kiln_protocol::Timestamp;
 use kiln_protocol::deployment::Failure;
 
