@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Abort { by: String },
     Undo { by: String },
     Retry { by: String },
+    Pause { by: String },
+    Resume { by: String },
 }
 
 /// Why a preparation ended without a plan.
@@ -114,7 +116,7 @@ fn asked(status: &Status, command: Command) -> Result<Vec<Event>, NotNow> {
     let undoing = status.direction == Direction::Undo;
     match (command, status.state) {
         (Command::Abort { by }, Preparing | Running | Paused) => Ok(vec![Event::AbortAsked { by }]),
-        (Command::Undo { .. }, Running) if undoing => {
+        (Command::Undo { .. }, Running | Paused) if undoing => {
             Err(not_now(status, "it is being undone already", "abort stops that"))
         }
         (Command::Undo { by }, Running | Paused | Stuck) => {
@@ -122,14 +124,39 @@ fn asked(status: &Status, command: Command) -> Result<Vec<Event>, NotNow> {
             Ok(vec![undo(status, Some(by), reason)])
         }
         (Command::Retry { by }, Stuck) => Ok(vec![Event::RetryAsked { by }]),
+        (Command::Pause { by }, Running) if status.pause.is_none() => {
+            Ok(vec![Event::PauseAsked { by }])
+        }
+        (Command::Resume { by }, Paused) => Ok(vec![Event::ResumeAsked { by }]),
+        (Command::Resume { by }, Running) if status.pause.is_some() => {
+            Ok(vec![Event::ResumeAsked { by }])
+        }
         (Command::Abort { .. }, Stuck) => {
             Err(not_now(status, "nothing of it goes on", "retry goes on, undo takes it back"))
+        }
+        (Command::Pause { .. }, Running | Paused) => {
+            Err(not_now(status, "a pause is asked for", "resume goes on, abort stops it"))
+        }
+        (Command::Pause { .. }, Stuck) => {
+            Err(not_now(status, "nothing of it goes on", "retry goes on, undo takes it back"))
+        }
+        (Command::Resume { .. }, Stuck) => {
+            Err(not_now(status, "it is not paused", "retry goes on, undo takes it back"))
+        }
+        (Command::Pause { .. }, Preparing) => {
+            Err(not_now(status, "nothing has changed yet", "abort ends it"))
+        }
+        (Command::Resume { .. }, Preparing | Running) => {
+            Err(not_now(status, "it goes on", "pause stops it after its action"))
         }
         (Command::Undo { .. }, Preparing) => {
             Err(not_now(status, "nothing has changed yet", "abort ends it"))
         }
-        (Command::Retry { .. }, Preparing | Running | Paused) => {
+        (Command::Retry { .. }, Preparing | Running) => {
             Err(not_now(status, "it goes on", "abort stops it, undo takes it back"))
+        }
+        (Command::Retry { .. }, Paused) => {
+            Err(not_now(status, "nothing of it failed", "resume goes on"))
         }
         _ => Err(not_now(status, "it has ended", "rollback goes back, deploy goes on")),
     }
@@ -150,6 +177,9 @@ pub(crate) fn hint(request: &Request, status: &Status) -> Option<String> {
         }
         (DeploymentState::Stuck, Direction::Undo) => {
             Some(format!("kiln retry {app} {env} goes on with the undo"))
+        }
+        (DeploymentState::Paused, _) => {
+            Some(format!("kiln resume {app} {env} goes on, kiln undo {app} {env} takes it back"))
         }
         (DeploymentState::Undone, _) => Some(format!("kiln logs {app} {env} shows more")),
         (DeploymentState::Running | DeploymentState::Preparing, _) => {

@@ -191,7 +191,7 @@ impl Task {
         self.write().await?;
         while let Ok(asked) = self.asked.try_recv() {
             self.answer(asked).await?;
-            if !self.recorder.status().rests() {
+            if !self.recorder.status().is_idle() {
                 return Ok(true);
             }
         }
@@ -200,7 +200,7 @@ impl Task {
         while let Ok(asked) = self.asked.try_recv() {
             self.answer(asked).await?;
         }
-        Ok(!self.recorder.status().rests())
+        Ok(!self.recorder.status().is_idle())
     }
 
     /// Takes what a person asks, and says whether it was taken once that is on disk.

@@ -96,6 +96,16 @@ pub enum Event {
         /// The actions that take it back, in order.
         actions: Vec<PlannedAction>,
     },
+    /// A person asked for a pause after the action in flight.
+    PauseAsked {
+        /// Who.
+        by: String,
+    },
+    /// A person asked to go on after a pause.
+    ResumeAsked {
+        /// Who.
+        by: String,
+    },
     /// A person asked to go on from the action that failed or was stopped.
     RetryAsked {
         /// Who.
@@ -155,6 +165,8 @@ impl Event {
             Self::Stuck { .. } => "stuck",
             Self::AbortAsked { .. } => "abort-asked",
             Self::UndoAsked { .. } => "undo-asked",
+            Self::PauseAsked { .. } => "pause-asked",
+            Self::ResumeAsked { .. } => "resume-asked",
             Self::RetryAsked { .. } => "retry-asked",
             Self::Completed => "completed",
             Self::Undone => "undone",

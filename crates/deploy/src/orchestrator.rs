@@ -65,7 +65,7 @@ impl Orchestrator {
         let mut taken_up = Vec::new();
         for row in holders {
             match self.load(&row).await {
-                Ok(recorder) if recorder.status().rests() => {}
+                Ok(recorder) if recorder.status().is_idle() => {}
                 Ok(recorder) => {
                     taken_up.push(row.id);
                     self.start(recorder);
@@ -267,6 +267,22 @@ impl Orchestrator {
     /// When nothing is in progress, or it goes on.
     pub async fn retry(&self, target: &Target, by: &str) -> Result<DeploymentId, Error> {
         self.ask("retry", target, Command::Retry { by: by.to_owned() }).await
+    }
+
+    /// Lets a deployment stop after the action in flight, until somebody resumes it.
+    ///
+    /// # Errors
+    /// When nothing is in progress, or nothing of it goes on.
+    pub async fn pause(&self, target: &Target, by: &str) -> Result<DeploymentId, Error> {
+        self.ask("pause", target, Command::Pause { by: by.to_owned() }).await
+    }
+
+    /// Goes on after a pause.
+    ///
+    /// # Errors
+    /// When nothing is in progress, or it is not paused.
+    pub async fn resume(&self, target: &Target, by: &str) -> Result<DeploymentId, Error> {
+        self.ask("resume", target, Command::Resume { by: by.to_owned() }).await
     }
 
     async fn ask(

@@ -88,7 +88,7 @@ impl std::fmt::Display for Plan {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (at, planned) in self.actions.iter().enumerate() {
             let (phase, action) = (planned.phase.as_str(), &planned.action);
-            writeln!(f, "{:>2} {phase:<7} {:<18} {}", at + 1, action.name(), action.summary())?;
+            writeln!(f, "{:<2} {phase:<7} {:<18} {}", at + 1, action.name(), action.summary())?;
         }
         Ok(())
     }

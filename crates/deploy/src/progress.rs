@@ -163,6 +163,8 @@ impl Progress {
             Event::AbortAsked { by } => Self::command("abort", Some(by)),
             Event::UndoAsked { by, .. } => Self::command("undo", by),
             Event::RetryAsked { by } => Self::command("retry", Some(by)),
+            Event::PauseAsked { by } => Self::command("pause", Some(by)),
+            Event::ResumeAsked { by } => Self::command("resume", Some(by)),
             Event::Requested { .. }
             | Event::Refused { .. }
             | Event::Stuck { .. }

@@ -32,6 +32,8 @@ pub struct Status {
     pub(crate) next: usize,
     /// When the action that is next was intended, if it was.
     pub(crate) in_flight_ms: Option<u64>,
+    /// Who asked for a pause after the action in flight.
+    pub(crate) pause: Option<String>,
     /// How many actions of the plan were ever intended: what an undo takes back.
     pub(crate) reached: usize,
     /// Why the last action that failed did so.
@@ -88,6 +90,7 @@ impl Status {
             undo_reason: None,
             next: 0,
             in_flight_ms: None,
+            pause: None,
             reached: 0,
             failure: None,
             seq: 0,
@@ -107,7 +110,7 @@ impl Status {
     /// # Errors
     /// When the event cannot follow what was before.
     pub fn after(mut self, record: &Record) -> Result<Self, IllegalTransition> {
-        use DeploymentState::{Completed, Invalid, Preparing, Running, Stuck, Undone};
+        use DeploymentState::{Completed, Invalid, Paused, Preparing, Running, Stuck, Undone};
         let illegal = self.illegal(record);
         let (state, begun) = (self.state, self.request.is_some());
         match (&record.event, state) {
@@ -131,29 +134,35 @@ impl Status {
             (Event::Finished { index, .. }, Running) if self.flies(*index) => {
                 self.next += 1;
                 self.in_flight_ms = None;
+                self.pause_if_asked();
             }
+            (Event::PauseAsked { by }, Running) => {
+                self.pause = Some(by.clone());
+                self.pause_if_asked();
+            }
+            (Event::ResumeAsked { .. }, Running | Paused) => self.goes_on(),
             (Event::Failed { index, failure, .. }, Running) if self.flies(*index) => {
                 self.in_flight_ms = None;
                 self.failure = Some(Arc::new((**failure).clone()));
             }
-            (Event::Stuck { reason }, Running) => self.becomes(Stuck, Some(reason.clone())),
+            (Event::Stuck { reason }, Running) => {
+                self.pause = None;
+                self.becomes(Stuck, Some(reason.clone()));
+            }
             (Event::AbortAsked { by }, Preparing) if begun => {
                 self.becomes(Invalid, Some(format!("aborted by {by}")));
             }
-            (Event::AbortAsked { by }, Running) => {
+            (Event::AbortAsked { by }, Running | Paused) => {
                 self.in_flight_ms = None;
                 self.becomes(Stuck, Some(format!("aborted by {by}")));
             }
-            (Event::UndoAsked { reason, actions, .. }, Running | Stuck) => {
+            (Event::UndoAsked { reason, actions, .. }, Running | Paused | Stuck) => {
                 self.undo = Arc::new(actions.clone());
                 self.undo_reason = Some(reason.clone());
                 (self.direction, self.next, self.in_flight_ms) = (Direction::Undo, 0, None);
-                self.becomes(Running, Some(reason.clone()));
+                self.goes_on();
             }
-            (Event::RetryAsked { .. }, Stuck) => {
-                let reason = self.undo_reason.clone();
-                self.becomes(Running, reason);
-            }
+            (Event::RetryAsked { .. }, Stuck) => self.goes_on(),
             (Event::Completed, Running) if self.ends(Direction::Forward) => {
                 self.becomes(Completed, None);
             }
@@ -188,6 +197,11 @@ impl Status {
         self.state.exit().is_some()
     }
 
+    /// Whether nothing happens until somebody asks for something: it rests or is paused.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.rests() || self.state == DeploymentState::Paused
+    }
+
     /// Whether others must wait for it.
     #[must_use]
     pub fn locks(&self) -> bool {
@@ -198,6 +212,21 @@ impl Status {
     fn becomes(&mut self, state: DeploymentState, reason: Option<String>) {
         self.state = state;
         self.reason = reason;
+    }
+
+    fn pause_if_asked(&mut self) {
+        if self.in_flight_ms.is_some() || self.action().is_none() {
+            return;
+        }
+        if let Some(by) = self.pause.take() {
+            self.becomes(DeploymentState::Paused, Some(format!("paused by {by}")));
+        }
+    }
+
+    fn goes_on(&mut self) {
+        self.pause = None;
+        let reason = self.undo_reason.clone();
+        self.becomes(DeploymentState::Running, reason);
     }
 
     fn may_begin(&self, index: usize) -> bool {

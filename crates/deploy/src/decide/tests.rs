@@ -39,6 +39,8 @@ fn command(verb: &str) -> Command {
     match verb {
         "abort" => Command::Abort { by },
         "undo" => Command::Undo { by },
+        "pause" => Command::Pause { by },
+        "resume" => Command::Resume { by },
         _ => Command::Retry { by },
     }
 }
@@ -73,13 +75,26 @@ fn every_verb_in_every_state() {
     check("undo", Preparing, Forward, early);
     let goes_on =
         |state| format!("the redeploy is {state}: it goes on; abort stops it, undo takes it back");
-    for state in [Preparing, Running, Paused] {
+    for state in [Preparing, Running] {
         check("retry", state, Forward, &goes_on(state));
     }
+    let paused = "the redeploy is paused: nothing of it failed; resume goes on";
+    check("retry", Paused, Forward, paused);
+    check("pause", Running, Forward, "pause-asked");
+    check("pause", Running, Undo, "pause-asked");
+    check("pause", Preparing, Forward, early);
+    check("pause", Stuck, Forward, nothing);
+    let already = "the redeploy is paused: a pause is asked for; resume goes on, abort stops it";
+    check("pause", Paused, Forward, already);
+    check("resume", Paused, Forward, "resume-asked");
+    let running = "the redeploy is running: it goes on; pause stops it after its action";
+    check("resume", Running, Forward, running);
+    let stuck = "the redeploy is stuck: it is not paused; retry goes on, undo takes it back";
+    check("resume", Stuck, Forward, stuck);
     for state in [Completed, Invalid, Undone] {
         let ended =
             format!("the redeploy is {state}: it has ended; rollback goes back, deploy goes on");
-        for verb in ["abort", "undo", "retry"] {
+        for verb in ["abort", "undo", "retry", "pause", "resume"] {
             check(verb, state, Forward, &ended);
         }
     }

@@ -5,7 +5,7 @@ use crate::actions::{Action, Announce};
 use crate::plan::Phase;
 use crate::ports::ProblemKind;
 use crate::{Ask, Target, Why};
-use DeploymentState::{Completed, Invalid, Preparing, Running, Stuck, Undone};
+use DeploymentState::{Completed, Invalid, Paused, Preparing, Running, Stuck, Undone};
 
 fn request() -> Request {
     let target = Target { app: "hello".parse().unwrap(), env: "prod".parse().unwrap() };
@@ -59,6 +59,8 @@ fn events(text: &str) -> Vec<Event> {
                 let actions = vec![self::action("back")];
                 Event::UndoAsked { by: Some(by), reason: "undone by bob".to_owned(), actions }
             }
+            'P' => Event::PauseAsked { by },
+            'G' => Event::ResumeAsked { by },
             'R' => Event::RetryAsked { by },
             'C' => Event::Completed,
             'D' => Event::Undone,
@@ -93,6 +95,14 @@ fn events_add_up() {
     check("rs0i0eSR0i0f1i1fC", Completed, None);
     check("rs0i0eU0i0fD", Undone, Some("undone by bob"));
     check("rs0iU0i0eSR0i0fD", Undone, Some("undone by bob"));
+    check("rsP", Paused, Some("paused by bob"));
+    check("rs0iP", Running, None);
+    check("rs0iP0f", Paused, Some("paused by bob"));
+    check("rs0iP0fG1i1fC", Completed, None);
+    check("rs0iPG0f1i", Running, None);
+    check("rs0i0f1iP1fC", Completed, None);
+    check("rs0iP0fA", Stuck, Some("aborted by bob"));
+    check("rs0iP0fU0i0fD", Undone, Some("undone by bob"));
     check("rs0i0eSU", Running, Some("undone by bob"));
     check("rs0iU0iAU0i0fD", Undone, Some("undone by bob"));
 }
@@ -113,6 +123,7 @@ fn what_cannot_have_happened_is_an_error() {
     check("rs0i0f1i1fCU", "record 7: undo-asked cannot follow completed, action 2");
     check("rxR", "record 2: retry-asked cannot follow invalid, action 0");
     check("rsR", "record 2: retry-asked cannot follow running, action 0");
+    check("rs0iP0f1i", "record 5: intended cannot follow paused, action 1");
     check("rsx", "record 2: refused cannot follow running, action 0");
 }
 

@@ -25,15 +25,15 @@ async fn a_deployment_with_workers_is_one_list() {
     deploy(&orchestrator, "1").await;
     orchestrator.halt();
     check(&world, Ask::Deploy(image("2")), expect![[r#"
-         1 create  claim-routes       claim hello.prod.localhost/
-         2 create  announce           deploy RELEASE as v002 to hello in prod begins
-         3 create  ensure-image       bring image d4735e3a265e
-         4 create  ensure-groups      make hello-prod-web-v002, hello-prod-worker-v002
-         5 create  apply-traffic      check the new groups, without traffic
-         6 create  resize-groups      resize hello-prod-web-v002 to 2, hello-prod-worker-v002 to 2
-         7 settle  await-exist        there: hello-prod-web-v002 (2), hello-prod-worker-v002 (2)
-         8 settle  await-started      started: hello-prod-web-v002 (2), hello-prod-worker-v002 (2)
-         9 settle  await-startup      healthy: hello-prod-web-v002 (2), hello-prod-worker-v002 (2)
+        1  create  claim-routes       claim hello.prod.localhost/
+        2  create  announce           deploy RELEASE as v002 to hello in prod begins
+        3  create  ensure-image       bring image d4735e3a265e
+        4  create  ensure-groups      make hello-prod-web-v002, hello-prod-worker-v002
+        5  create  apply-traffic      check the new groups, without traffic
+        6  create  resize-groups      resize hello-prod-web-v002 to 2, hello-prod-worker-v002 to 2
+        7  settle  await-exist        there: hello-prod-web-v002 (2), hello-prod-worker-v002 (2)
+        8  settle  await-started      started: hello-prod-web-v002 (2), hello-prod-worker-v002 (2)
+        9  settle  await-startup      healthy: hello-prod-web-v002 (2), hello-prod-worker-v002 (2)
         10 settle  await-stable       stable: hello-prod-web-v002 (2), hello-prod-worker-v002 (2)
         11 shift   await-routed       healthy for the router: hello-prod-web-v002 (2)
         12 shift   stop-unrouted      stop hello-prod-worker-v001 from 2 to 0
@@ -58,15 +58,15 @@ async fn a_warm_rollback_is_short() {
         &world,
         Ask::Rollback { to: None },
         expect![[r#"
-             1 create  claim-routes       claim hello.prod.localhost/
-             2 create  cancel-retirement  take hello-prod-web-v001 back
-             3 create  announce           rollback RELEASE to hello in prod begins
-             4 shift   apply-traffic      move all traffic to hello-prod-web-v001
-             5 shift   await-in-force     routes and weights in force
-             6 finish  retire-groups      keep hello-prod-web-v002 15m
-             7 finish  record-release     RELEASE is active: hello-prod-web-v001
-             8 finish  free-routes        free all routes but 1
-             9 finish  announce           rollback RELEASE to hello in prod is done
+            1  create  claim-routes       claim hello.prod.localhost/
+            2  create  cancel-retirement  take hello-prod-web-v001 back
+            3  create  announce           rollback RELEASE to hello in prod begins
+            4  shift   apply-traffic      move all traffic to hello-prod-web-v001
+            5  shift   await-in-force     routes and weights in force
+            6  finish  retire-groups      keep hello-prod-web-v002 15m
+            7  finish  record-release     RELEASE is active: hello-prod-web-v001
+            8  finish  free-routes        free all routes but 1
+            9  finish  announce           rollback RELEASE to hello in prod is done
         "#]],
     )
     .await;
@@ -82,14 +82,14 @@ async fn a_stop_takes_traffic_first() {
         &world,
         Ask::Stop,
         expect![[r#"
-             1 create  announce           stop hello in prod begins
-             2 shift   apply-traffic      take all traffic away
-             3 shift   await-in-force     routes and weights in force
-             4 finish  remove-groups      remove hello-prod-web-v001
-             5 finish  await-gone         hello-prod-web-v001 gone
-             6 finish  record-release     nothing is active
-             7 finish  free-routes        free all routes
-             8 finish  announce           stop hello in prod is done
+            1  create  announce           stop hello in prod begins
+            2  shift   apply-traffic      take all traffic away
+            3  shift   await-in-force     routes and weights in force
+            4  finish  remove-groups      remove hello-prod-web-v001
+            5  finish  await-gone         hello-prod-web-v001 gone
+            6  finish  record-release     nothing is active
+            7  finish  free-routes        free all routes
+            8  finish  announce           stop hello in prod is done
         "#]],
     )
     .await;

@@ -3,6 +3,7 @@
 use crate::world::{World, deploy, eventually, image, request, rest, target};
 use kiln_deploy::{Ask, Error};
 use kiln_engine::sim::{Fault, Operation, Pace};
+use kiln_protocol::deployment::DeploymentState;
 use kiln_protocol::deployment::DeploymentState::{Completed, Invalid, Stuck, Undone};
 
 #[tokio::test]
@@ -78,4 +79,25 @@ async fn verbs_that_cannot_work_say_what_would() {
     assert!(matches!(stuck, Error::NotNow(_)));
     let expected = "the deploy is stuck: nothing of it goes on; retry goes on, undo takes it back";
     assert_eq!(stuck.to_string(), expected);
+}
+
+#[tokio::test]
+async fn a_pause_takes_effect_after_the_action_in_flight() {
+    let world = World::new().await;
+    let orchestrator = world.start().await;
+    world.engine.inject(Operation::EnsureGroup, &Fault::Hang, 1);
+    let id = orchestrator.begin(request(Ask::Deploy(image("1")))).await.unwrap();
+    eventually("the call hangs", async || world.engine.calls().contains(&Operation::EnsureGroup))
+        .await;
+    orchestrator.pause(&target(), "bob").await.unwrap();
+    // The pause drops the call in flight, and the action runs again: it is idempotent.
+    let state = async || orchestrator.deployment(id).await.unwrap().summary.state;
+    eventually("it is paused", async || state().await == DeploymentState::Paused).await;
+    assert_eq!(world.engine.groups().len(), 1, "the action in flight ended");
+    // A pause outlives the server.
+    orchestrator.halt();
+    let next = world.start().await;
+    assert_eq!(next.deployment(id).await.unwrap().summary.state, DeploymentState::Paused);
+    next.resume(&target(), "bob").await.unwrap();
+    assert_eq!(rest(&next, id).await.summary.state, Completed);
 }
