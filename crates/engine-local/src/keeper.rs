@@ -47,7 +47,8 @@ fn look(inner: &Inner, id: GroupId) -> Option<(View, Option<Duration>)> {
     let model = inner.model();
     let group = model.groups.get(&id)?;
     let now = Instant::now();
-    let pause = group.failures.pause(now);
+    let pauses = group.failures.pauses(now);
+    let pause = pauses.values().min().copied();
     let seen = |i: &Instance| Seen {
         id: i.id,
         slot: i.slot,
@@ -58,7 +59,7 @@ fn look(inner: &Inner, id: GroupId) -> Option<(View, Option<Duration>)> {
     let view = View {
         size: group.size,
         removing: group.removing,
-        may_start: pause.is_none(),
+        paused: pauses.into_keys().collect(),
         instances: group.instances.iter().map(seen).collect(),
     };
     Some((view, pause))

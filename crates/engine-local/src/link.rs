@@ -62,6 +62,10 @@ pub(crate) async fn send_tables(inner: Arc<Inner>) {
             }
             Err(error) => {
                 report(&error);
+                if matches!(error, ApplyError::Conflict { .. }) {
+                    // The answer to this very version was lost, and more has changed since.
+                    link.touch();
+                }
                 tokio::time::sleep(RETRY).await;
             }
         }

@@ -93,13 +93,19 @@ pub(crate) enum Phase {
 /// The recent exits that nobody asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Failures {
-    /// In a row, since an instance last proved itself.
-    in_a_row: u32,
-    /// In a row, before any instance passed a check.
+    slots: BTreeMap<u32, SlotFailures>,
+    /// In a row, before any instance of the group passed a check.
     unproven: u32,
     last: Option<(InstanceId, Exit)>,
+}
+
+/// Those of one slot: instances that die together do not hold each other's successors up.
+#[derive(Debug)]
+struct SlotFailures {
+    /// In a row, since an instance of the slot last proved itself.
+    in_a_row: u32,
     /// No start before this.
-    not_before: Option<Instant>,
+    not_before: Instant,
 }
 
 impl Model {
@@ -169,17 +175,20 @@ impl Group {
 
     /// Notes that an instance ended; an exit that nobody asked for counts as a failure.
     pub(crate) fn ended(&mut self, id: InstanceId, exit: Exit, now: Instant) {
-        let Some(instance) = self.instances.iter_mut().find(|i| i.id == id) else { return };
+        let Some(at) = self.instances.iter().position(|i| i.id == id) else { return };
+        let instance = &mut self.instances[at];
         let asked = instance.phase == Phase::Draining && instance.stopped_for.is_none();
         let proven = instance.healthy_since.is_some_and(|since| now - since >= PROVEN);
-        let passed = instance.passed;
         instance.phase = Phase::Exited(exit.clone());
         instance.healthy_since = None;
         if asked {
-            self.instances.retain(|i| i.id != id);
-        } else {
-            self.failures.add(id, exit, passed, proven, now);
+            self.instances.remove(at);
+            return;
         }
+        if proven {
+            self.failures.slots.remove(&instance.slot);
+        }
+        self.failures.add(instance, exit, now);
     }
 }
 
@@ -209,16 +218,20 @@ impl Phase {
 }
 
 impl Failures {
-    fn add(&mut self, id: InstanceId, exit: Exit, passed: bool, proven: bool, now: Instant) {
-        self.in_a_row = if proven { 1 } else { self.in_a_row + 1 };
-        self.unproven = if passed { 0 } else { self.unproven + 1 };
-        self.not_before = Some(now + pause_after(self.in_a_row));
-        self.last = Some((id, exit));
+    fn add(&mut self, instance: &Instance, exit: Exit, now: Instant) {
+        let before = self.slots.get(&instance.slot).map_or(0, |slot| slot.in_a_row);
+        let in_a_row = before.saturating_add(1);
+        let slot = SlotFailures { in_a_row, not_before: now + pause_after(in_a_row) };
+        self.slots.insert(instance.slot, slot);
+        self.unproven = if instance.passed { 0 } else { self.unproven.saturating_add(1) };
+        self.last = Some((instance.id, exit));
     }
 
-    /// When the next start is allowed, if not now.
-    pub(crate) fn pause(&self, now: Instant) -> Option<Duration> {
-        self.not_before?.checked_duration_since(now).filter(|pause| !pause.is_zero())
+    /// The slots that must not be filled yet, and for how long.
+    pub(crate) fn pauses(&self, now: Instant) -> BTreeMap<u32, Duration> {
+        let pause = |slot: &SlotFailures| slot.not_before.saturating_duration_since(now);
+        let pauses = self.slots.iter().map(|(number, slot)| (*number, pause(slot)));
+        pauses.filter(|(_, pause)| !pause.is_zero()).collect()
     }
 
     fn crash_loop(&self) -> Option<CrashLoop> {
@@ -281,6 +294,11 @@ mod tests {
         }
     }
 
+    fn instance(slot: u32, passed: bool) -> Instance {
+        let address = "10.0.0.1:80".parse().unwrap();
+        Instance { passed, ..Instance::new(InstanceId::from_random([1; 6]), slot, address, 0) }
+    }
+
     #[test]
     fn pauses_between_starts_double_up_to_half_a_minute() {
         let pauses: Vec<_> = [0, 1, 2, 3, 4, 10, 99].map(|n| pause_after(n).as_millis()).into();
@@ -289,26 +307,23 @@ mod tests {
 
     #[test]
     fn three_exits_before_the_first_pass_are_a_crash_loop() {
-        let id = InstanceId::from_random([1; 6]);
         let mut failures = Failures::default();
         for exits in 1..=3 {
             assert_eq!(failures.crash_loop(), None, "after {} exits", exits - 1);
-            failures.add(id, exit(), false, false, Instant::now());
+            failures.add(&instance(exits, false), exit(), Instant::now());
         }
         assert_eq!(failures.crash_loop().map(|c| c.exits), Some(3));
     }
 
     #[test]
-    fn exits_of_instances_that_had_passed_are_no_crash_loop_but_slow_down() {
-        let id = InstanceId::from_random([1; 6]);
+    fn exits_of_instances_that_had_passed_are_no_crash_loop_but_slow_their_slot_down() {
         let now = Instant::now();
         let mut failures = Failures::default();
-        for _ in 0..4 {
-            failures.add(id, exit(), true, false, now);
+        for slot in [0, 0, 0, 0, 1] {
+            failures.add(&instance(slot, true), exit(), now);
         }
         assert_eq!(failures.crash_loop(), None);
-        assert_eq!(failures.pause(now), Some(Duration::from_millis(400)));
-        failures.add(id, exit(), true, true, now);
-        assert_eq!(failures.pause(now), None);
+        assert_eq!(failures.pauses(now), BTreeMap::from([(0, Duration::from_millis(400))]));
+        assert_eq!(failures.pauses(now + Duration::from_millis(400)), BTreeMap::new());
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::inner::Inner;
 use crate::life::{self, Birth};
-use crate::model::{AskedTraffic, Group, Instance, Model};
+use crate::model::{AskedTraffic, Group, Instance, Model, Phase};
 use crate::{LocalError, exits, keeper};
 use kiln_container::{Adopted, ProcessIdent};
 use kiln_engine::{GroupSpec, TrafficState, TrafficVersion};
@@ -75,6 +75,10 @@ async fn resume(inner: &Arc<Inner>, birth: Birth) {
             inner.spawn(life::follow(inner.clone(), birth, shim));
         }
         Found::Ended => {
+            // Whatever ended it, it ended while nobody looked: no reason to hesitate with the next.
+            if let Some((_, instance)) = inner.model().live(birth.id) {
+                instance.phase = Phase::Draining;
+            }
             let taken = inner.clone();
             inner.spawn(async move {
                 let exit = exits::read(&taken, &birth).await;

@@ -2,14 +2,15 @@
 
 use kiln_engine::InstanceState;
 use kiln_names::InstanceId;
+use std::collections::BTreeSet;
 
 /// What the decision depends on.
 #[derive(Debug, Clone)]
 pub(crate) struct View {
     pub(crate) size: u32,
     pub(crate) removing: bool,
-    /// Whether the pause after the last failure is over.
-    pub(crate) may_start: bool,
+    /// Slots that failed and must wait before they are filled again.
+    pub(crate) paused: BTreeSet<u32>,
     pub(crate) instances: Vec<Seen>,
 }
 
@@ -71,7 +72,7 @@ fn live(view: &View) -> impl DoubleEndedIterator<Item = &Seen> {
 fn fill(view: &View, slot: u32) -> Option<Step> {
     let staying = || live(view).filter(|i| i.slot == slot && !i.replacing);
     if staying().next().is_none() {
-        return view.may_start.then_some(Step::Start(slot));
+        return (!view.paused.contains(&slot)).then_some(Step::Start(slot));
     }
     let successor_ready = staying().any(|i| i.state == InstanceState::Healthy);
     let replaced = live(view).find(|i| i.slot == slot && i.replacing);
@@ -105,7 +106,7 @@ mod tests {
     }
 
     fn view(size: u32, instances: &[Seen]) -> View {
-        View { size, removing: false, may_start: true, instances: instances.to_vec() }
+        View { size, removing: false, paused: BTreeSet::new(), instances: instances.to_vec() }
     }
 
     fn check(view: &View, expected: &[Step]) {
@@ -113,11 +114,11 @@ mod tests {
     }
 
     #[test]
-    fn empty_slots_are_filled_unless_a_pause_is_on() {
+    fn empty_slots_are_filled_unless_they_pause() {
         check(&view(2, &[seen(1, Starting)]), &[Step::Start(0)]);
         check(&view(1, &[seen(0, Exited)]), &[Step::Start(0)]);
         check(&view(1, &[seen(0, Draining)]), &[Step::Start(0)]);
-        check(&View { may_start: false, ..view(2, &[]) }, &[]);
+        check(&View { paused: BTreeSet::from([0]), ..view(2, &[]) }, &[Step::Start(1)]);
         check(&view(2, &[seen(0, Pending), seen(1, Healthy)]), &[]);
     }
 
