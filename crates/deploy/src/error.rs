@@ -66,7 +66,9 @@ pub enum Error {
         target: Target,
     },
     /// A journal cannot be read by this Kiln.
-    #[error("read the journal of deployment {deployment}: {reason}")]
+    #[error(
+        "read the journal of deployment {deployment}: {reason}; only the Kiln that wrote it can"
+    )]
     Journal {
         /// Whose.
         deployment: DeploymentId,

@@ -24,6 +24,8 @@ use tokio::sync::{mpsc, oneshot};
 const DISK_PAUSE: Duration = Duration::from_secs(1);
 /// How often it tries; then the deployment waits for the next start of the server.
 const DISK_TRIES: u32 = 60;
+/// How long the task waits before it asks again for an engine that is not there.
+const ENGINE_PAUSE: Duration = Duration::from_secs(1);
 /// How long the evidence of a failure may take to collect.
 const EVIDENCE: Duration = Duration::from_secs(3);
 
@@ -228,12 +230,12 @@ impl Task {
 
 /// Tries the action again and again until it ends or its deadline passes.
 async fn carry(recorder: &Recorder, planned: &PlannedAction, began_ms: u64) -> Carried {
-    let provider = match recorder.kit.ports.engines.of(&recorder.subject.target.env) {
-        Ok(provider) => provider,
-        Err(Problem { message, .. }) => return failed(Failure::of(message)),
-    };
     let act = planned.action.act();
     let deadline_ms = began_ms.saturating_add(millis(act.deadline()));
+    let provider = match provider(recorder, deadline_ms).await {
+        Ok(provider) => provider,
+        Err(problem) => return failed(Failure::of(problem.message)),
+    };
     let mut changes = provider.engine.changes();
     let (mut errors, mut said) = (0, String::new());
     loop {
@@ -271,6 +273,21 @@ async fn carry(recorder: &Recorder, planned: &PlannedAction, began_ms: u64) -> C
             said = waiting_for;
         }
         pause(&recorder.kit, &mut changes, after.min(left), errors).await;
+    }
+}
+
+/// The engine of the environment; one that cannot be told now is asked for until the deadline.
+async fn provider(recorder: &Recorder, deadline_ms: u64) -> Result<Provider, Problem> {
+    loop {
+        match recorder.kit.ports.engines.of(&recorder.subject.target.env) {
+            Err(problem)
+                if problem.kind == ProblemKind::Unavailable
+                    && recorder.kit.now_ms() < deadline_ms =>
+            {
+                recorder.kit.clock().sleep(ENGINE_PAUSE).await;
+            }
+            told => return told,
+        }
     }
 }
 

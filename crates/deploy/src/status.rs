@@ -4,7 +4,6 @@
 //! journal that says otherwise was not written by this Kiln, and its deployment waits for a person
 //! while all others go on.
 
-use crate::Failure;
 use crate::Request;
 use crate::journal::{Event, Record, UnreadableRecord};
 use crate::plan::{Plan, PlannedAction};
@@ -36,8 +35,6 @@ pub struct Status {
     pub(crate) pause: Option<String>,
     /// How many actions of the plan were ever intended: what an undo takes back.
     pub(crate) reached: usize,
-    /// Why the last action that failed did so.
-    pub failure: Option<Arc<Failure>>,
     /// How many records there are.
     pub seq: u64,
 }
@@ -92,7 +89,6 @@ impl Status {
             in_flight_ms: None,
             pause: None,
             reached: 0,
-            failure: None,
             seq: 0,
         }
     }
@@ -141,9 +137,8 @@ impl Status {
                 self.pause_if_asked();
             }
             (Event::ResumeAsked { .. }, Running | Paused) => self.goes_on(),
-            (Event::Failed { index, failure, .. }, Running) if self.flies(*index) => {
+            (Event::Failed { index, .. }, Running) if self.flies(*index) => {
                 self.in_flight_ms = None;
-                self.failure = Some(Arc::new((**failure).clone()));
             }
             (Event::Stuck { reason }, Running) => {
                 self.pause = None;

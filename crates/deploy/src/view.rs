@@ -172,8 +172,13 @@ pub(crate) async fn deployment(kit: &Kit, id: DeploymentId) -> Result<Deployment
     let (mut status, mut actions, mut failure) = (Status::new(), Vec::new(), None);
     for record in &journal {
         note_action(&status, record, &mut actions);
-        if let Event::Failed { action, failure: why, .. } = &record.event {
-            failure = Some((action.clone(), (**why).clone()));
+        match &record.event {
+            Event::Failed { action, failure: why, .. } => {
+                failure = Some((action.clone(), (**why).clone()));
+            }
+            // What was tried again did not fail in the end.
+            Event::RetryAsked { .. } if status.direction == Direction::Forward => failure = None,
+            _ => {}
         }
         status = status.after(record).map_err(illegal)?;
     }

@@ -190,3 +190,25 @@ async fn a_throttled_engine_is_asked_again() {
     world.engine.inject(Operation::ResizeGroup, &throttled, 5);
     assert_eq!(deploy(&orchestrator, "1").await.summary.state, Completed);
 }
+
+#[tokio::test]
+async fn an_undo_that_fails_waits_for_a_person_and_can_be_retried() {
+    let world = World::new().await;
+    let orchestrator = world.start().await;
+    deploy(&orchestrator, "1").await;
+    let refuse = Fault::Refuse(EngineError::permanent("do it: a bug"));
+    world.engine.inject(Operation::ResizeGroup, &refuse, 1);
+    world.engine.inject(Operation::RemoveGroup, &refuse, 1);
+    let stuck = deploy(&orchestrator, "2").await;
+    assert_eq!(stuck.summary.state, Stuck, "{stuck:#?}");
+    let reason = "remove-groups failed: the engine failed to do it: a bug";
+    assert_eq!(stuck.summary.reason.as_deref(), Some(reason));
+    assert_eq!(stuck.hint.as_deref(), Some("kiln retry hello prod goes on with the undo"));
+    let id = orchestrator.retry(&target(), "bob").await.unwrap();
+    let undone = rest(&orchestrator, id).await;
+    assert_eq!(undone.summary.state, Undone);
+    let reason = "resize-groups failed: the engine failed to do it: a bug";
+    assert_eq!(undone.summary.reason.as_deref(), Some(reason), "why it was undone at all");
+    assert_eq!(world.engine.groups().len(), 1);
+    world.assert_always_served();
+}

@@ -56,6 +56,31 @@ async fn another_environment_goes_on_beside() {
     assert_eq!(rest(&orchestrator, prod).await.summary.state, Completed);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_go_on_side_by_side() {
+    let world = World::new().await;
+    let orchestrator = world.start().await;
+    let targets =
+        ('a'..='p').map(|env| Target { env: env.to_string().parse().unwrap(), ..target() });
+    let mut begun = Vec::new();
+    for target in targets {
+        for version in ["1", "2"] {
+            let request =
+                Request { target: target.clone(), ask: Ask::Deploy(image(version)), why: why() };
+            match orchestrator.begin(request).await {
+                Ok(id) => begun.push(id),
+                Err(Error::Conflict { .. }) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+    assert!(begun.len() >= 16);
+    for id in begun {
+        assert_eq!(rest(&orchestrator, id).await.summary.state, Completed);
+    }
+    world.assert_always_served();
+}
+
 #[tokio::test]
 async fn numbers_are_taken_at_the_seal_and_never_given_again() {
     let world = World::new().await;

@@ -187,7 +187,8 @@ impl World {
         for moment in self.engine.moments() {
             let mut now: HashMap<String, bool> = HashMap::new();
             for group in &moment.serving {
-                *now.entry(group.process.to_string()).or_default() |= group.carries();
+                let cluster = format!("{} in {}", group.process, group.env);
+                *now.entry(cluster).or_default() |= group.carries();
             }
             for (process, was) in &served {
                 let is = now.get(process).copied().unwrap_or(false);
