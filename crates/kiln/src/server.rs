@@ -88,8 +88,7 @@ fn bakery(
 ) -> Result<Bakery> {
     let bridge = network.ensure_bridge(Network::BAKE).context("prepare the network of bakes")?;
     let ids = || InstanceId::from_random(clock::random());
-    let settings =
-        kiln_bakery::Settings::new(program.to_owned(), data.install, Some(bridge), ids);
+    let settings = kiln_bakery::Settings::new(program.to_owned(), data.install, Some(bridge), ids);
     Ok(Bakery::new(database.clone(), images.clone(), settings))
 }
 

@@ -48,7 +48,8 @@ impl Images for BakedImages {
 
 fn facts(image: &Image) -> Result<ImageFacts, Problem> {
     let label = |name: &str| image.config.labels.get(name);
-    let processes = label(labels::PROCESSES).map(|text| Processes::<ImageProcess>::from_label(text));
+    let processes =
+        label(labels::PROCESSES).map(|text| Processes::<ImageProcess>::from_label(text));
     let processes = processes.transpose().map_err(|error| {
         Problem::invalid(format!("the image {} says what it runs in vain: {error}", image.digest))
     })?;
