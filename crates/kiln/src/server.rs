@@ -45,7 +45,7 @@ async fn assemble(data: &Data, network: Option<Subnet>) -> Result<kiln_api::App>
     let database = Database::open(&data.at("kiln.db")).await?;
     let images = kiln_image::Store::open(&data.at("images")).context("open the image store")?;
     let configurations =
-        kiln_config::Repositories::open(&data.at("config")).context("open the configuration")?;
+        kiln_config::Repositories::open(data.at("config")).context("open the configuration")?;
     let program = program()?;
     let bakery = bakery(data, &database, &images, &network, &program)?;
     let engine = LocalEngine::start(Settings {
