@@ -11,6 +11,7 @@ use crate::plan::Plan;
 use crate::ports::ProblemKind;
 use crate::status::{Direction, Status};
 use crate::{Failure, Request};
+use kiln_names::InstanceId;
 use kiln_protocol::deployment::DeploymentState;
 
 /// Everything that can happen to a deployment.
@@ -169,7 +170,11 @@ fn not_now(status: &Status, why: &str, instead: &str) -> NotNow {
 }
 
 /// What to type next, for whoever looks at a deployment in this status.
-pub(crate) fn hint(request: &Request, status: &Status) -> Option<String> {
+pub(crate) fn hint(
+    request: &Request,
+    status: &Status,
+    failed: Option<InstanceId>,
+) -> Option<String> {
     let crate::Target { app, env } = &request.target;
     match (status.state, status.direction) {
         (DeploymentState::Stuck, Direction::Forward) => {
@@ -181,7 +186,9 @@ pub(crate) fn hint(request: &Request, status: &Status) -> Option<String> {
         (DeploymentState::Paused, _) => {
             Some(format!("kiln resume {app} {env} goes on, kiln undo {app} {env} takes it back"))
         }
-        (DeploymentState::Undone, _) => Some(format!("kiln logs {app} {env} shows more")),
+        (DeploymentState::Undone, _) => {
+            failed.map(|instance| format!("kiln logs {app} {env} --instance {instance} shows more"))
+        }
         (DeploymentState::Running | DeploymentState::Preparing, _) => {
             Some(format!("kiln abort {app} {env} stops it, kiln undo {app} {env} takes it back"))
         }

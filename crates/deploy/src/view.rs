@@ -182,7 +182,10 @@ pub(crate) async fn deployment(kit: &Kit, id: DeploymentId) -> Result<Deployment
         }
         status = status.after(record).map_err(illegal)?;
     }
-    let hint = status.request.as_ref().and_then(|request| hint(request, &status));
+    let hint = status.request.as_ref().and_then(|request| {
+        let failed = failure.as_ref().and_then(|(_, failure)| failure.instance);
+        hint(request, &status, failed)
+    });
     let (plan, direction) = (status.plan, status.direction);
     Ok(Deployment { summary, plan, direction, actions, failure, hint, journal })
 }
