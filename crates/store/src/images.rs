@@ -216,6 +216,35 @@ pub async fn versions_of(
     rows.iter().map(version_row).collect()
 }
 
+/// The images made before `before_ms` that nobody can come back to: no group runs them, no rollback
+/// or deployment in progress leads to them, no base is one of them, and none is the newest of its
+/// application.
+///
+/// # Errors
+/// When the database refuses or holds what cannot be read.
+pub async fn unneeded(
+    db: &mut SqliteConnection,
+    before_ms: u64,
+) -> Result<Vec<Digest>, StoreError> {
+    let sql = "WITH RECURSIVE
+        back_to (number) AS (
+            SELECT max(number) FROM activations GROUP BY app, env
+            UNION SELECT back FROM activations JOIN back_to USING (number)
+                WHERE back IS NOT NULL),
+        needed (release) AS (
+            SELECT release FROM activations JOIN back_to USING (number)
+            UNION SELECT release FROM server_groups WHERE state <> 'gone'
+            UNION SELECT release FROM deployments WHERE locks = 1)
+        SELECT digest FROM images WHERE created_ms < ?
+            AND digest NOT IN (SELECT canonical ->> 'image'
+                FROM releases JOIN needed ON releases.id = needed.release)
+            AND digest NOT IN (SELECT digest FROM bases)
+            AND digest NOT IN (SELECT digest FROM versions
+                WHERE id IN (SELECT max(id) FROM versions GROUP BY app))";
+    let rows = sqlx::query(sql).bind(signed(before_ms)).fetch_all(db).await?;
+    rows.iter().map(|row| text(row, 0, "images.digest")).collect()
+}
+
 /// What garbage collection of the image store has to spare on the database's account.
 ///
 /// # Errors
@@ -314,6 +343,37 @@ mod tests {
         let dated: Vec<_> = dated.iter().map(|row| row.version.as_str()).collect();
         assert_eq!(dated, ["20261121.10", "20261121.9"]);
         assert_eq!(versions_of(&mut write, &one.digest).await.unwrap().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn an_image_is_needed_while_a_rollback_leads_to_it() {
+        let (_dir, db) = open().await;
+        let mut write = db.write().await.unwrap();
+        let images = ["first", "second", "left out", "newest"].map(image_of);
+        for (image, version) in images.iter().zip(["1", "2", "3", "4"]) {
+            add_image(&mut write, image).await.unwrap();
+            let named = version_of(version, image.digest);
+            add_version(&mut write, &named, &by()).await.unwrap();
+        }
+        let sql = "INSERT INTO deployments
+            (number, id, app, env, verb, who, message, state, locks, started_ms, since_ms)
+            VALUES (1, 'd', 'hello', 'prod', 'deploy', '', '', 'completed', 0, 0, 0)";
+        sqlx::query(sql).execute(&mut *write).await.unwrap();
+        for (release, image, back) in [("r1", 0, None), ("r2", 1, Some(1))] {
+            activate(&mut write, release, &images[image].digest, back).await;
+        }
+        assert_eq!(unneeded(&mut write, 6).await.unwrap(), [images[2].digest]);
+        assert!(unneeded(&mut write, 5).await.unwrap().is_empty());
+    }
+
+    async fn activate(db: &mut Write, release: &str, image: &Digest, back: Option<i64>) {
+        let sql = "INSERT INTO releases (id, app, env, canonical, created_ms)
+            VALUES (?, 'hello', 'prod', ?, 0)";
+        let canonical = json!({ "image": image }).to_string();
+        sqlx::query(sql).bind(release).bind(canonical).execute(&mut **db).await.unwrap();
+        let sql = "INSERT INTO activations (app, env, release, back, deployment, settings, at_ms)
+            VALUES ('hello', 'prod', ?, ?, 1, '{}', 0)";
+        sqlx::query(sql).bind(release).bind(back).execute(&mut **db).await.unwrap();
     }
 
     #[tokio::test]

@@ -10,14 +10,18 @@ use crate::request::{Caller, Names, Parameters};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use kiln_names::{AppName, Digest, ImageRef};
+use kiln_names::{AppName, Digest, ImageRef, Span};
 use kiln_protocol::image::{Collected, Image, ImageSummary};
 use kiln_protocol::{Code, paths};
+use kiln_store::audit::By;
 use kiln_store::{Connection, StoreError, bakes, groups, images, releases};
 use serde::Deserialize;
 
 /// For how long a layer that no image refers to is worth keeping for the next bake.
 const UNUSED_MS: u64 = 30 * 86_400_000;
+
+/// An image younger than this may be about to be deployed.
+const YOUNG: Span = Span::seconds(86_400);
 
 /// Whose.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -91,12 +95,26 @@ async fn user_of(db: &mut Connection, image: &Digest) -> Result<Option<String>, 
     Ok(None)
 }
 
-/// Frees the space of what no image refers to.
-#[utoipa::path(post, path = paths::COLLECT, tag = "images",
+/// Which images are old enough to go.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Older {
+    /// Only those baked longer ago than this; a day unless told.
+    #[param(value_type = Option<String>)]
+    older: Option<Span>,
+}
+
+/// Removes the images that no group, rollback, deployment or base needs, and frees the space of
+/// what no image refers to.
+#[utoipa::path(post, path = paths::COLLECT, tag = "images", params(Older),
     responses((status = 200, body = Collected)))]
-pub(crate) async fn collect(State(app): Shared, Caller(by): Caller) -> Answer<Collected> {
+pub(crate) async fn collect(
+    State(app): Shared,
+    Caller(by): Caller,
+    Parameters(Older { older }): Parameters<Older>,
+) -> Answer<Collected> {
     let quiet = app.bakery.quiet().map_err(|busy| Refusal::of(Code::InUse, &busy))?;
-    let references = forget(&app, by.at_ms).await?;
+    let references = forget(&app, &by, older.unwrap_or(YOUNG)).await?;
     let store = app.images.clone();
     let collected = blocking(move || {
         let collected = store.gc(&references.images, &references.layers);
@@ -108,10 +126,15 @@ pub(crate) async fn collect(State(app): Shared, Caller(by): Caller) -> Answer<Co
     Ok(Json(Collected { removed: removed as u64, bytes: collected.bytes }))
 }
 
-/// Forgets layers that no bake used for long, and says what is to be spared.
-async fn forget(app: &App, now_ms: u64) -> Result<images::References, StoreError> {
+/// Forgets images that nobody can come back to and layers that no bake used for long, and says what
+/// is to be spared.
+async fn forget(app: &App, by: &By, older: Span) -> Result<images::References, StoreError> {
     let mut write = app.database.write().await?;
-    bakes::forget_layers(&mut write, now_ms.saturating_sub(UNUSED_MS)).await?;
+    let older_ms = u64::try_from(older.get().as_millis()).unwrap_or(u64::MAX);
+    for image in images::unneeded(&mut write, by.at_ms.saturating_sub(older_ms)).await? {
+        images::remove_image(&mut write, &image, by).await?;
+    }
+    bakes::forget_layers(&mut write, by.at_ms.saturating_sub(UNUSED_MS)).await?;
     let references = images::references(&mut write).await?;
     write.commit().await?;
     Ok(references)

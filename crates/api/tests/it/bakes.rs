@@ -83,7 +83,7 @@ async fn images_are_listed_shown_removed_and_their_space_freed() {
     assert_eq!(code(rig.client.image(&image).await), Code::ImageNotFound);
     assert_eq!(code(rig.client.remove_image(&prefix).await), Code::ImageNotFound);
     assert_eq!(rig.client.images(None).await.unwrap().len(), 1);
-    let collected = rig.client.collect_images().await.unwrap();
+    let collected = rig.client.collect_images(None).await.unwrap();
     assert!(collected.removed > 0, "{collected:?}");
     assert!(rig.client.image(&ImageRef::Digest(one.image)).await.is_ok());
     assert_eq!(rig.client.bases().await.unwrap().len(), 1);

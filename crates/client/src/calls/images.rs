@@ -2,7 +2,7 @@
 
 use crate::{Client, ClientError};
 use http::Method;
-use kiln_names::{AppName, ImageRef};
+use kiln_names::{AppName, ImageRef, Span};
 use kiln_protocol::image::{Collected, Image, ImageSummary};
 use kiln_protocol::paths::{self, fill, query};
 
@@ -24,8 +24,10 @@ impl Client {
         self.order(Method::DELETE, &fill(paths::IMAGE, &[&image.to_string()])).await
     }
 
-    /// Frees the space of what no image refers to.
-    pub async fn collect_images(&self) -> Result<Collected, ClientError> {
-        self.ask(Method::POST, paths::COLLECT).await
+    /// Removes images that nothing needs any more, if they are older than a day or the given span,
+    /// and frees the space of what no image refers to.
+    pub async fn collect_images(&self, older: Option<Span>) -> Result<Collected, ClientError> {
+        let query = query(&[("older", older.map(|span| span.to_string()))]);
+        self.ask(Method::POST, &format!("{}{query}", paths::COLLECT)).await
     }
 }
