@@ -66,17 +66,19 @@ impl Netlink {
         Ok(addresses.into_iter().chain(routes).filter_map(network_of).collect())
     }
 
-    /// Makes a pair of links: `host` here, up and part of the bridge, and `peer` in the namespace.
+    /// Makes a pair of links: `host` here, up and part of the bridge, and `peer` in the namespace,
+    /// ready for `address`.
     pub(crate) fn add_veth(
         &mut self,
         host: &str,
         bridge: u32,
-        peer: &str,
+        (peer, address): (&str, Ipv4Addr),
         namespace: BorrowedFd<'_>,
     ) -> io::Result<()> {
         let mut far = LinkMessage::default();
         far.attributes = vec![
             LinkAttribute::IfName(peer.to_owned()),
+            LinkAttribute::Address(hardware(address)),
             LinkAttribute::NetNsFd(namespace.as_raw_fd()),
         ];
         let mut near = up(LinkMessage::default());
@@ -91,11 +93,12 @@ impl Netlink {
         self.request(Message::NewLink(near), NLM_F_CREATE | NLM_F_EXCL)
     }
 
-    /// Makes a bridge, up.
-    pub(crate) fn add_bridge(&mut self, name: &str) -> io::Result<()> {
+    /// Makes a bridge, up, ready for `address`.
+    pub(crate) fn add_bridge(&mut self, name: &str, address: Ipv4Addr) -> io::Result<()> {
         let mut link = up(LinkMessage::default());
         link.attributes = vec![
             LinkAttribute::IfName(name.to_owned()),
+            LinkAttribute::Address(hardware(address)),
             LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Bridge)]),
         ];
         self.request(Message::NewLink(link), NLM_F_CREATE | NLM_F_EXCL)
@@ -185,6 +188,14 @@ impl Netlink {
 fn decode(datagram: &[u8]) -> io::Result<NetlinkMessage<Message>> {
     NetlinkMessage::deserialize(datagram)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+/// The hardware address that goes with an address, locally administered. What neighbours remember of
+/// an address stays true when another instance gets it, and a bridge does not take on another one
+/// with every link that comes and goes: both would be unreachable until the kernel asks again, for
+/// up to 40 seconds.
+fn hardware(address: Ipv4Addr) -> Vec<u8> {
+    [&[0x02, 0x6b], &address.octets()[..]].concat()
 }
 
 fn up(mut link: LinkMessage) -> LinkMessage {

@@ -121,6 +121,15 @@ impl Network {
         Ok(Self { install, subnet })
     }
 
+    /// Lets the install's instances reach this port of the machine, and no longer the one before: where
+    /// its router takes traffic. May come before [`Network::ensure`]. Idempotent.
+    ///
+    /// # Errors
+    /// [`NetworkError`].
+    pub fn open_door(install: InstallId, port: u16) -> Result<(), NetworkError> {
+        rules::nft(&rules::door(install, port)).map_err(doing("opened to the router"))
+    }
+
     /// The range of this install.
     #[must_use]
     pub const fn subnet(&self) -> Subnet {
@@ -188,7 +197,7 @@ impl Bridge {
 
     fn ensure(&self) -> io::Result<()> {
         let mut netlink = Netlink::open()?;
-        already(netlink.add_bridge(&self.name))?;
+        already(netlink.add_bridge(&self.name, self.gateway()))?;
         let index = netlink.index(&self.name)?.ok_or(io::ErrorKind::NotFound)?;
         netlink.set_up(index)?;
         already(netlink.add_address(index, self.gateway(), self.subnet.prefix()))

@@ -41,7 +41,7 @@ fn attach(spec: &InstanceSpec, to: &Attachment) -> io::Result<Link> {
     let mut inside = own_namespace()?;
     let namespace = File::open("/proc/self/ns/net")?;
     let name = link_name(spec.install, spec.instance);
-    host.add_veth(&name, bridge, INSIDE, namespace.as_fd())?;
+    host.add_veth(&name, bridge, (INSIDE, to.address), namespace.as_fd())?;
     let index = rustix::net::netdevice::name_to_index(any_socket()?, INSIDE)?;
     inside.add_address(index, to.address, to.prefix)?;
     inside.set_up(index)?;
