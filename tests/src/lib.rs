@@ -19,4 +19,4 @@ pub use leaks::Leaks;
 pub use program::{kiln, repository, service};
 pub use project::Project;
 pub use ran::Ran;
-pub use wait::{until, until_some};
+pub use wait::{note, until, until_some};

@@ -1,5 +1,6 @@
 //! Waiting for what others do.
 
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 /// From one look to the next.
@@ -26,6 +27,12 @@ pub fn until_some<T>(what: &str, patience: Duration, look: impl Fn() -> Option<T
         assert!(Instant::now() < deadline, "not within {patience:?}: {what}");
         pause(LOOK);
     }
+}
+
+/// Shows a figure. Figures are never judged: a busy machine is no mistake.
+pub fn note(figure: &str) {
+    // A closed standard error stops nothing.
+    writeln!(std::io::stderr(), "{figure}").ok();
 }
 
 #[expect(clippy::disallowed_methods, reason = "what is waited for happens in other processes")]

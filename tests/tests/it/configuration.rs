@@ -18,7 +18,7 @@ fn a_misspelt_key_names_the_nearest_and_nothing_changes() {
     let before = kiln.list(["config", "log", "hello", "prod"]);
     let ran =
         kiln.put("hello", "deployment-params.json", "{\n  \"memmory\": \"64MiB\"\n}").exits(4);
-    ran.says(&["memmory", "did you mean `memory`?", "2:"]);
+    ran.says(&["memmory", "did you mean `memory`?", "line 2, column"]);
     assert_eq!(kiln.list(["config", "log", "hello", "prod"]), before);
 }
 

@@ -73,8 +73,8 @@ fn a_second_rollback_goes_one_further_back_and_never_forward() {
         kiln.done(["rollback", "hello", "prod", "-m", "back"]);
         assert_eq!(kiln.get("hello").text(), format!("hello {n}\n"));
     }
-    let nothing = kiln.run(["rollback", "hello", "prod", "-m", "back"]);
-    let _said = nothing.exits(5);
+    let nothing = kiln.run(["rollback", "hello", "prod", "-m", "back"]).exits(4);
+    nothing.says(&["no earlier release"]);
     assert_eq!(kiln.get("hello").text(), "hello 1\n");
 }
 

@@ -8,7 +8,7 @@ fn a_recipe_that_does_not_parse_is_shown_with_its_place() {
     let project = Project::serving(&kiln, "hello", "hello 1\n");
     project.write("kiln.toml", "app = \"hello\"\n[image\n");
     let ran = kiln.run(["bake", "hello", "1", "--dir", project.dir()]).exits(4);
-    ran.says(&["kiln.toml", "2:"]);
+    ran.says(&["kiln.toml", "line 2, column"]);
 }
 
 #[test]
@@ -67,7 +67,9 @@ fn what_does_not_exist_is_not_found() {
     kiln.run(["deploy", "helo", "prod", "-m", "x"]).exits(6).says(&["helo"]);
     kiln.run(["deploy", "hello", "prd", "-m", "x"]).exits(6).says(&["prd"]);
     kiln.run(["deploy", "hello", "prod", "hello:9", "-m", "x"]).exits(6).says(&["hello:9"]);
-    kiln.run(["rollback", "hello", "prod", "-m", "x"]).exits(6).says(&["hello"]);
+    kiln.run(["rollback", "hello", "prod", "-m", "x"])
+        .exits(4)
+        .says(&["nothing was ever deployed"]);
     kiln.run(["deployment", "0123456789ab"]).exits(6).says(&["0123456789ab"]);
     kiln.done(["bake", "hello", "1", "--dir", project.dir()]);
     kiln.run(["image", "show", "hello:2"]).exits(6).says(&["hello:2"]);

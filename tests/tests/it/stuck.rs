@@ -32,7 +32,7 @@ fn an_undo_takes_back_what_a_running_deployment_did() {
 #[test]
 fn an_abort_touches_nothing_more_and_a_retry_goes_on() {
     let (kiln, id) = under_way();
-    kiln.run(["abort", "hello", "prod", "-m", "wait"]).says(&["stuck"]);
+    kiln.run(["abort", "hello", "prod", "-m", "wait"]).says(&["aborted", "kiln retry hello prod"]);
     let stuck = kiln.run(["watch", &id]).exits(9);
     stuck.says(&["kiln retry hello prod", "kiln undo hello prod"]);
     assert_eq!(kiln.instance_pids().len(), 4);

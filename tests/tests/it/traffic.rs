@@ -1,7 +1,7 @@
 //! Nobody notices: every kind of client asks without pause, and no answer is wrong.
 
 use kiln_load::{Allowed, Answer, Load, Running};
-use kiln_tests::{Kiln, Project, until};
+use kiln_tests::{Kiln, Project, note, until};
 use std::time::Duration;
 
 /// Requests between two changes: enough for every client to have some.
@@ -39,18 +39,21 @@ fn no_request_fails_through_five_ships_and_five_rollbacks() {
         let version = format!("hello {n}");
         project.says(&format!("{version}\n"));
         allowed.also(&version);
-        kiln.done(["ship", "hello", "prod", "--dir", project.dir(), "-m", "on"]);
+        let ship = kiln.done(["ship", "hello", "prod", "--dir", project.dir(), "-m", "on"]);
         allowed.only(&version);
+        note(&format!("ship {n}: {:?}", ship.took));
         let_pass(&running, BETWEEN);
     }
     for n in (0..5).rev() {
         let version = format!("hello {n}");
         allowed.also(&version);
-        kiln.done(["rollback", "hello", "prod", "-m", "back"]);
+        let rollback = kiln.done(["rollback", "hello", "prod", "-m", "back"]);
         allowed.only(&version);
+        note(&format!("rollback to {n}: {:?}", rollback.took));
         let_pass(&running, BETWEEN);
     }
     let report = running.stop();
+    note(&report.to_string());
     assert_eq!(report.failures(), 0, "{report}{}", kiln.logs());
 }
 
@@ -71,5 +74,6 @@ fn no_request_fails_while_instances_are_replaced_and_resized() {
     }
     let_pass(&running, BETWEEN);
     let report = running.stop();
+    note(&report.to_string());
     assert_eq!(report.failures(), 0, "{report}{}", kiln.logs());
 }
