@@ -4,6 +4,7 @@ use crate::cgroups::Cgroups;
 use crate::clock::Timestamp;
 use crate::ident::{Boot, ProcessIdent};
 use crate::network::remove_link;
+use crate::program::ReadOnly;
 use crate::record::{ExitRecord, State};
 use crate::spec::InstanceSpec;
 use rustix::process::{Signal, pidfd_send_signal};
@@ -94,7 +95,7 @@ pub(crate) struct Shim {
 
 /// Starts a shim and waits for its word.
 pub(crate) async fn spawn(exe: &Path, dir: &Path) -> Result<Shim, LaunchError> {
-    let mut child = command(exe, dir).and_then(|mut it| it.spawn()).map_err(LaunchError::Spawn)?;
+    let mut child = start(exe, dir).map_err(LaunchError::Spawn)?;
     let mut out = BufReader::new(child.stdout.take().expect("it was asked for"));
     let mut line = String::new();
     match tokio::time::timeout(SPEAKS_WITHIN, out.read_line(&mut line)).await {
@@ -122,16 +123,17 @@ enum Word {
 
 const STDERR: &str = "shim.err";
 
-fn command(exe: &Path, dir: &Path) -> io::Result<Command> {
-    let mut command = Command::new(exe);
-    command
+fn start(exe: &Path, dir: &Path) -> io::Result<Child> {
+    let program = ReadOnly::of(exe)?;
+    Command::new(program.path())
+        .arg0(exe)
         .arg("shim")
         .arg(dir)
         .env_clear()
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(File::create(dir.join(STDERR))?);
-    Ok(command)
+        .stderr(File::create(dir.join(STDERR))?)
+        .spawn()
 }
 
 async fn end<T>(mut child: Child, error: LaunchError) -> Result<T, LaunchError> {

@@ -29,6 +29,7 @@ mod ident;
 mod launch;
 mod netlink;
 mod network;
+mod program;
 mod record;
 mod spec;
 

@@ -23,13 +23,16 @@ mod oci;
 mod output;
 mod payload;
 mod rlimits;
+mod seccomp;
 mod stage;
 mod supervise;
+mod verify;
 
 use crate::cgroups::Cgroups;
 use crate::clock::Timestamp;
 use crate::error::chain;
 use crate::ident::{Boot, ProcessIdent};
+use crate::program;
 use crate::record::{ExitRecord, State};
 use crate::spec::{InstanceSpec, Limits};
 use container::Running;
@@ -46,6 +49,8 @@ use supervise::Ended;
 enum StartError {
     #[error("become a process of its own")]
     Detach(#[source] io::Error),
+    #[error("keep its own program from being overwritten from inside")]
+    Program(#[source] io::Error),
     #[error("read the spec")]
     Spec(#[source] io::Error),
     #[error("limit what it may use")]
@@ -68,8 +73,9 @@ enum StartError {
 /// process with one thread.
 #[must_use]
 pub fn main(dir: &Path) -> ExitCode {
-    let instance = detach::detach()
-        .map_err(StartError::Detach)
+    let instance = program::ensure_own_read_only()
+        .map_err(StartError::Program)
+        .and_then(|()| detach::detach().map_err(StartError::Detach))
         .and_then(|signals| Ok((signals, InstanceSpec::read(dir).map_err(StartError::Spec)?)))
         .and_then(|(signals, spec)| Instance::start(dir, spec, signals));
     match instance {

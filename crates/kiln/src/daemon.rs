@@ -71,10 +71,23 @@ impl Daemon for Router {
         tokio::pin!(router);
         tokio::select! {
             ended = &mut router => return ended.context("carry traffic"),
-            address = address => Role::Router.announce(&announced, Some(address?))?,
+            address = address => let_in(&announced, address?).await?,
         }
         router.await.context("carry traffic")
     }
+}
+
+/// Says where traffic is taken, to people and to the guard of the instances' networks. A machine where
+/// that fails has traffic from everywhere else.
+async fn let_in(data: &Data, address: SocketAddr) -> Result<()> {
+    let install = data.install;
+    let opened = tokio::task::spawn_blocking(move || {
+        kiln_container::Network::open_door(install, address.port())
+    });
+    if let Err(error) = opened.await? {
+        tracing::warn!("instances cannot reach the router: {}", chain(&error.into()));
+    }
+    Role::Router.announce(data, Some(address))
 }
 
 fn hold(role: Role, data: &Data) -> Result<crate::role::Held> {

@@ -6,36 +6,74 @@ use kiln_names::InstallId;
 use std::io::{self, Write};
 use std::process::{Command, Stdio};
 
-/// Where clouds answer questions about the machine, credentials included. Not for instances.
-const METADATA: &str = "169.254.169.254";
+/// Where clouds answer questions about the machine, credentials included. Not for instances, but that
+/// some of them answer questions about names there too.
+const LINK_LOCAL: &str = "169.254.0.0/16";
+/// The set of the ports of this machine that instances reach.
+const DOORS: &str = "doors";
 
-/// The whole table, replacing an older one in one step.
+/// The whole table, replacing the rules of an older one in one step.
 ///
 /// A drop in any table is final, so isolation holds whatever else is configured. An accept is not:
 /// see [`accept_before_docker`].
 pub(super) fn table(install: InstallId, network: Subnet) -> String {
     let all = bridges(install);
+    let (head, input, forward) = (head(install), input(&all), forward(install, &all));
+    format!(
+        "{head}\
+         flush table inet kiln-{install}\n\
+         table inet kiln-{install} {{\n\
+           chain input {{\n{input}}}\n\
+           chain forward {{\n{forward}}}\n\
+           chain postrouting {{\n\
+             type nat hook postrouting priority srcnat; policy accept;\n\
+             ip saddr {network} oifname != \"{all}*\" masquerade\n\
+           }}\n\
+         }}\n"
+    )
+}
+
+/// What instances may ask of the machine itself, whatever address of its they ask: the router, so that
+/// environments talk through it; a name, since the machine may be the server that its own
+/// `resolv.conf` names; and whether it is there.
+fn input(all: &str) -> String {
+    format!(
+        "type filter hook input priority filter; policy accept;\n\
+         iifname != \"{all}*\" accept\n\
+         ct state established,related accept\n\
+         tcp dport @{DOORS} accept\n\
+         meta l4proto {{ tcp, udp }} th dport 53 accept\n\
+         icmp type echo-request accept\n\
+         reject\n"
+    )
+}
+
+/// What instances may ask of others: anything of their own environment and of the world beyond.
+fn forward(install: InstallId, all: &str) -> String {
     let within: Vec<String> = (0..BRIDGES)
         .map(|index| bridge(install, index))
         .map(|it| format!("{it:?} . {it:?}"))
         .collect();
     format!(
-        "table inet kiln-{install}\n\
-         delete table inet kiln-{install}\n\
-         table inet kiln-{install} {{\n\
-           chain forward {{\n\
-             type filter hook forward priority filter; policy accept;\n\
-             iifname \"{all}*\" ip daddr {METADATA} drop\n\
-             iifname . oifname {{ {} }} accept\n\
-             iifname \"{all}*\" oifname \"{all}*\" drop\n\
-           }}\n\
-           chain postrouting {{\n\
-             type nat hook postrouting priority srcnat; policy accept;\n\
-             ip saddr {network} oifname != \"{all}*\" masquerade\n\
-           }}\n\
-         }}\n",
+        "type filter hook forward priority filter; policy accept;\n\
+         iifname \"{all}*\" ip daddr {LINK_LOCAL} udp dport 53 accept\n\
+         iifname \"{all}*\" ip daddr {LINK_LOCAL} drop\n\
+         iifname . oifname {{ {} }} accept\n\
+         iifname \"{all}*\" oifname \"{all}*\" drop\n",
         within.join(", ")
     )
+}
+
+/// The table and the set, made if they are not there: whoever comes first, server or router, finds
+/// what the other one left.
+fn head(install: InstallId) -> String {
+    format!("table inet kiln-{install} {{ set {DOORS} {{ type inet_service; }}; }}\n")
+}
+
+/// The only port that is open from now on.
+pub(super) fn door(install: InstallId, port: u16) -> String {
+    let (head, set) = (head(install), format!("inet kiln-{install} {DOORS}"));
+    format!("{head}flush set {set}\nadd element {set} {{ {port} }}\n")
 }
 
 pub(super) fn remove(install: InstallId) -> io::Result<()> {

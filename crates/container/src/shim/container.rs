@@ -2,8 +2,11 @@
 
 use super::oci;
 use super::payload::Payload;
+use super::seccomp::Filters;
 use super::stage::Stage;
+use super::verify::{self, Hole, capabilities};
 use crate::spec::InstanceSpec;
+use libcontainer::container::Container;
 use libcontainer::container::builder::ContainerBuilder;
 use libcontainer::error::LibcontainerError;
 use libcontainer::syscall::syscall::SyscallType;
@@ -20,6 +23,10 @@ pub(super) enum ContainerError {
     Io(&'static str, #[source] io::Error),
     #[error("it could not be set up")]
     Setup(#[source] Box<LibcontainerError>),
+    #[error("its system calls could not be filtered")]
+    Filter(#[source] seccompiler::BackendError),
+    #[error("its walls have a hole, and it was not let in")]
+    Hole(#[source] Hole),
     #[error("{0}")]
     Exec(String),
 }
@@ -48,9 +55,13 @@ pub(super) fn start(
     let (stdout, stdout_end) = pipe()?;
     let (stderr, stderr_end) = pipe()?;
     let (refusals, refusals_end) = pipe()?;
-    let payload = Payload::new(spec, program, refusals_end);
-    let pid = create(spec, stage, payload, [stdout_end, stderr_end])
-        .map_err(|error| ContainerError::Setup(Box::new(error)))?;
+    let filters = Filters::new(capabilities(spec)).map_err(ContainerError::Filter)?;
+    let payload = Payload::new(spec, program, filters, refusals_end);
+    let setup = |error| ContainerError::Setup(Box::new(error));
+    let (mut container, pid) =
+        create(spec, stage, payload, [stdout_end, stderr_end]).map_err(setup)?;
+    verify::verify(pid, spec).map_err(ContainerError::Hole)?;
+    container.start().map_err(setup)?;
     taken(refusals)?;
     for end in [&stdout, &stderr] {
         rustix::io::ioctl_fionbio(end, true).map_err(|error| io("a pipe failed")(error.into()))?;
@@ -58,13 +69,14 @@ pub(super) fn start(
     Ok(Running { pid, stdout, stderr })
 }
 
+/// Everything but the command: the first process stands within its walls and waits.
 fn create(
     spec: &InstanceSpec,
     stage: &Stage,
     payload: Payload,
     [stdout, stderr]: [OwnedFd; 2],
-) -> Result<i32, LibcontainerError> {
-    let mut container = ContainerBuilder::new(spec.instance.to_string(), SyscallType::Linux)
+) -> Result<(Container, i32), LibcontainerError> {
+    let container = ContainerBuilder::new(spec.instance.to_string(), SyscallType::Linux)
         .with_root_path(stage.bundle().with_file_name("state"))?
         .with_executor(payload)
         .with_stdout(stdout)
@@ -74,8 +86,7 @@ fn create(
         .with_detach(true)
         .build()?;
     let pid = container.pid().ok_or(LibcontainerError::Other("it has no process".to_owned()))?;
-    container.start()?;
-    Ok(pid.as_raw())
+    Ok((container, pid.as_raw()))
 }
 
 /// The kernel closes the other end when it takes the command; otherwise the reason comes through.

@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 /// What the kernel shows of the machine and an instance need not know.
-const MASKED: [&str; 11] = [
+const MASKED: [&str; 12] = [
     "/proc/acpi",
     "/proc/asound",
+    "/proc/interrupts",
     "/proc/kcore",
     "/proc/keys",
     "/proc/latency_stats",

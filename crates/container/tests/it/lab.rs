@@ -52,6 +52,27 @@ impl Lab {
         .unwrap()
     }
 
+    /// The same instance under another id.
+    pub(crate) fn again(&self, spec: &InstanceSpec) -> InstanceSpec {
+        InstanceSpec { instance: InstanceId::from_random(random()), ..spec.clone() }
+    }
+
+    /// Puts a program of the machine's into the root of the image, with the libraries that it needs.
+    pub(crate) fn install(&self, program: &str) {
+        let put = |from: &Path, to: PathBuf| {
+            std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+            std::fs::copy(from, to).unwrap();
+        };
+        let name = Path::new(program).file_name().unwrap();
+        put(Path::new(program), self.image().join(name));
+        let needs = std::process::Command::new("ldd").arg(program).output().unwrap().stdout;
+        let needs = String::from_utf8(needs).unwrap();
+        for library in needs.split_whitespace().filter(|word| word.starts_with('/')) {
+            let library = Path::new(library);
+            put(library, self.image().join(library.strip_prefix("/").unwrap()));
+        }
+    }
+
     /// Where the instance's files are.
     pub(crate) fn place(&self, spec: &InstanceSpec) -> PathBuf {
         self.dir.path().join(spec.instance.to_string())

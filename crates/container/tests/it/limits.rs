@@ -58,6 +58,24 @@ async fn what_an_instance_uses_is_counted() {
     assert_eq!(lab.cgroups.usage(&spec.instance), kiln_container::Usage::default());
 }
 
+#[tokio::test]
+async fn processor_time_beyond_the_limit_is_waited_for() {
+    const TENTH: u32 = 100;
+    let lab = Lab::new();
+    let mut spec = lab.shell("while :; do :; done");
+    spec.limits.cpu_millis = Some(TENTH);
+    let begun = std::time::Instant::now();
+    let instance = lab.launch(&spec).await;
+    until("it has used 150 ms of processor time", || {
+        lab.cgroups.usage(&spec.instance).cpu.unwrap() > Duration::from_millis(150)
+    })
+    .await;
+    // A tenth of a processor: 1500 ms but for the first slice.
+    assert!(begun.elapsed() > Duration::from_millis(1000), "{:?}", begun.elapsed());
+    signal_stop(&instance.shim, &lab.boot).unwrap();
+    lab.ended(&spec, &instance).await;
+}
+
 /// Where the kernel cannot kill a group as one: v1 without a v2 beside it.
 #[tokio::test]
 async fn a_group_that_forks_without_end_is_killed_whole() {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 mod adopt;
+mod containment;
 mod isolation;
 mod lab;
 mod lifecycle;

@@ -69,6 +69,35 @@ async fn environments_and_the_metadata_service_are_out_of_reach() {
     }
 }
 
+/// The gateway's address is as good as any other of the machine's: what listens on all of them would
+/// be reached at it.
+#[tokio::test]
+async fn of_the_machine_an_instance_reaches_the_router_and_nothing_else() {
+    let lab = Lab::new();
+    let bridge = bridge(&lab, 1);
+    let listen = || std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    let (router, other) = (listen(), listen());
+    let port = |listener: &std::net::TcpListener| listener.local_addr().unwrap().port();
+    Network::open_door(lab.install, port(&other)).unwrap();
+    Network::open_door(lab.install, port(&router)).unwrap();
+    // A server that starts again leaves the door as it is.
+    Network::ensure(lab.install, None).unwrap();
+    let ports = [&other, &router].map(port);
+    std::thread::spawn(move || router.incoming().for_each(drop));
+    let mut spec = lab.shell(&format!(
+        "for port in {} {}; do
+             nc -w 5 {gateway} $port < /dev/null && echo in || echo refused
+         done",
+        ports[0],
+        ports[1],
+        gateway = bridge.gateway(),
+    ));
+    spec.network = isolated(&bridge, 7);
+    let (_, log) = lab.run(&spec).await;
+    let said: Vec<&str> = log.lines().filter_map(|it| it.strip_prefix("stdout F ")).collect();
+    assert_eq!(said, ["refused", "in"], "{log}");
+}
+
 #[tokio::test]
 async fn two_installs_do_not_meet() {
     let (one, other) = (Lab::new(), Lab::new());
