@@ -1,9 +1,10 @@
 //! The bodies that go to instances and come back to clients.
 
-use crate::upstream::Streamed;
+use crate::upstream::{Detached, Streamed};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -25,10 +26,12 @@ pub(crate) enum RequestBody {
 /// The body of an answer to a client.
 #[derive(Debug)]
 pub(crate) enum ResponseBody {
-    /// Written here, or empty.
-    Text(Bytes),
+    /// Here as a whole, or empty.
+    Whole(Bytes),
     /// Passed on from an instance.
-    Streamed(Streamed),
+    Streamed(Box<Streamed>),
+    /// Passed on from an instance over a connection with its own task.
+    Detached(Detached),
 }
 
 impl RequestBody {
@@ -50,15 +53,6 @@ impl RequestBody {
         }
     }
 
-    /// A second copy, of a body that can be sent twice.
-    pub(crate) fn again(&self) -> Option<Self> {
-        match self {
-            Self::Empty => Some(Self::Empty),
-            Self::Whole(bytes) => Some(Self::Whole(bytes.clone())),
-            Self::Streamed(_) => None,
-        }
-    }
-
     pub(crate) fn is_streamed(&self) -> bool {
         matches!(self, Self::Streamed(_))
     }
@@ -67,7 +61,7 @@ impl RequestBody {
 impl ResponseBody {
     /// No body.
     pub(crate) fn empty() -> Self {
-        Self::Text(Bytes::new())
+        Self::Whole(Bytes::new())
     }
 }
 
@@ -76,9 +70,9 @@ impl ResponseBody {
 #[error("the request's body could not be read")]
 pub(crate) struct BodyError(#[source] Box<dyn std::error::Error + Send + Sync>);
 
-type Polled = Poll<Option<Result<Frame<Bytes>, hyper::Error>>>;
+type Polled<E> = Poll<Option<Result<Frame<Bytes>, E>>>;
 
-fn once(bytes: &mut Bytes) -> Polled {
+fn once<E>(bytes: &mut Bytes) -> Polled<E> {
     let data = std::mem::take(bytes);
     Poll::Ready((!data.is_empty()).then(|| Ok(Frame::data(data))))
 }
@@ -87,7 +81,7 @@ impl Body for RequestBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<Self::Error> {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
             Self::Whole(bytes) => once(bytes),
@@ -114,26 +108,29 @@ impl Body for RequestBody {
 
 impl Body for ResponseBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = io::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<Self::Error> {
         match self.get_mut() {
-            Self::Text(bytes) => once(bytes),
-            Self::Streamed(streamed) => Pin::new(streamed).poll_frame(cx),
+            Self::Whole(bytes) => once(bytes),
+            Self::Streamed(streamed) => Pin::new(&mut **streamed).poll_frame(cx),
+            Self::Detached(detached) => Pin::new(detached).poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Text(bytes) => bytes.is_empty(),
+            Self::Whole(bytes) => bytes.is_empty(),
             Self::Streamed(streamed) => streamed.is_end_stream(),
+            Self::Detached(detached) => detached.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Text(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Streamed(streamed) => streamed.size_hint(),
+            Self::Detached(detached) => detached.size_hint(),
         }
     }
 }

@@ -8,8 +8,8 @@ use crate::body::{RequestBody, ResponseBody};
 use crate::headers;
 use crate::plane::Plane;
 use crate::tunnel;
-use crate::upstream::Streamed;
-use deliver::{Delivered, deliver};
+use crate::upstream::Detached;
+use deliver::{Delivered, Passing, deliver};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::{Body, Incoming};
 use hyper::upgrade::OnUpgrade;
@@ -37,18 +37,15 @@ async fn carry(
     let began = Instant::now();
     let target = Target::read(&request)?;
     let upgrade = asked_upgrade(&mut request);
-    let (parts, incoming) = request.into_parts();
+    let (mut parts, incoming) = request.into_parts();
     if !incoming.is_end_stream() && !target.has_route(plane) {
         // Said before the client is made to send its body.
         return Err(Refusal::NoRoute(target.host().into_owned()));
     }
     let body = RequestBody::receive(incoming).await?;
-    let mut outgoing = Request::new(body);
-    *outgoing.method_mut() = parts.method;
-    *outgoing.uri_mut() = target.origin_form();
-    *outgoing.headers_mut() = parts.headers;
-    headers::to_instance(outgoing.headers_mut(), client, target.host_header());
-    target.set_host(outgoing.headers_mut());
+    target.set_origin_form(&mut parts);
+    headers::to_instance(&mut parts.headers, client, target.host_header());
+    let mut outgoing = Request::from_parts(parts, body);
     if upgrade.is_some() {
         headers::go_on_as_websocket(outgoing.headers_mut());
     }
@@ -66,7 +63,7 @@ fn asked_upgrade(request: &mut Request<Incoming>) -> Option<OnUpgrade> {
 
 /// Makes an instance's answer the client's.
 fn answer(delivered: Delivered, upgrade: Option<OnUpgrade>) -> Response<ResponseBody> {
-    let Delivered { mut response, link, lease } = delivered;
+    let Delivered { mut response, lease } = delivered;
     let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     headers::to_client(response.headers_mut());
     *response.version_mut() = Version::HTTP_11;
@@ -78,10 +75,12 @@ fn answer(delivered: Delivered, upgrade: Option<OnUpgrade>) -> Response<Response
     if switched {
         return Refusal::UnaskedUpgrade.answer();
     }
-    response.map(|incoming| {
-        let ended = incoming.is_end_stream();
-        let body = Streamed::new(incoming, link, Some(lease));
-        // Dropped at once when there is nothing to stream, so that the connection is free again.
-        if ended { ResponseBody::empty() } else { ResponseBody::Streamed(body) }
+    response.map(|passing| match passing {
+        Passing::Whole(bytes) => ResponseBody::Whole(bytes),
+        Passing::Streamed(mut body) => {
+            body.hold(lease);
+            ResponseBody::Streamed(body)
+        }
+        Passing::Detached(incoming) => ResponseBody::Detached(Detached::new(incoming, lease)),
     })
 }

@@ -5,8 +5,9 @@ use super::target::Target;
 use crate::body::RequestBody;
 use crate::instance::{Instance, Lease};
 use crate::plane::Plane;
-use crate::upstream::{Link, Unanswered};
-use http::{Method, Request, Response, StatusCode, header};
+use crate::upstream::{Alone, Answer, Link, Sent, Streamed, Unanswered};
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use kiln_names::InstanceId;
 use std::future::poll_fn;
@@ -20,22 +21,28 @@ const MOST_ATTEMPTS: usize = 3;
 /// instance that closes idle connections does so after seconds, not right after an answer.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// The head of an answer, and what its body will come over.
+/// An answer, whose body may be on its way still.
 #[derive(Debug)]
 pub(super) struct Delivered {
-    pub(super) response: Response<Incoming>,
-    pub(super) link: Link,
+    pub(super) response: Response<Passing>,
     pub(super) lease: Lease,
+}
+
+/// How the body of an answer comes.
+#[derive(Debug)]
+pub(super) enum Passing {
+    /// It is here.
+    Whole(Bytes),
+    Streamed(Box<Streamed>),
+    Detached(Incoming),
 }
 
 /// An instance gave no answer.
 #[derive(Debug)]
 struct Failed {
-    /// The request, if no byte of it was sent.
-    unsent: Option<Request<RequestBody>>,
-    /// Whether the instance had begun to answer.
-    answer_began: bool,
-    error: Box<dyn std::error::Error + Send + Sync>,
+    why: Unanswered,
+    /// The request, unless parts of it are gone.
+    back: Option<Request<RequestBody>>,
 }
 
 /// Offers a request to instances until one answers it.
@@ -52,15 +59,13 @@ pub(super) async fn deliver(
     let mut tried: Vec<InstanceId> = Vec::new();
     loop {
         let lease = target.lease(plane, &tried)?;
-        let is_last = tried.len() + 1 == MOST_ATTEMPTS;
-        let spare = if is_last { None } else { again(&request) };
         let failed = match exchange(&lease.instance, request, tried.is_empty()).await {
-            Ok((response, link)) => return Ok(Delivered { response, link, lease }),
+            Ok(response) => return Ok(Delivered { response, lease }),
             Err(failed) => failed,
         };
-        tracing::debug!(instance = %lease.instance.id, error = %failed.error, "no answer");
-        let next = failed.unsent.or(if failed.answer_began { None } else { spare });
-        let Some(next) = next.filter(|_| !is_last) else {
+        tracing::debug!(instance = %lease.instance.id, error = %failed.why.error, "no answer");
+        let is_last = tried.len() + 1 == MOST_ATTEMPTS;
+        let Some(next) = failed.again().filter(|_| !is_last) else {
             lease.figures.answered(StatusCode::BAD_GATEWAY, began.elapsed());
             return Err(Refusal::NoAnswer(lease.instance.id));
         };
@@ -75,57 +80,77 @@ async fn exchange(
     instance: &Instance,
     mut request: Request<RequestBody>,
     reuse: bool,
-) -> Result<(Response<Incoming>, Link), Failed> {
-    let own = request.body().is_streamed() || request.headers().contains_key(header::UPGRADE);
+) -> Result<Response<Passing>, Failed> {
+    if request.body().is_streamed() || request.headers().contains_key(header::UPGRADE) {
+        return exchange_alone(instance, request).await;
+    }
     let age = if request.method().is_idempotent() { Duration::MAX } else { FRESH };
-    if reuse && !own {
-        while let Some(link) = idle(instance, age).await {
-            match link.send(request).await {
-                Ok(answered) => return Ok(answered),
-                Err(Unanswered { unsent: Some(back), .. }) => request = back,
-                Err(failed) => return Err(failed.into()),
-            }
+    while reuse && let Some(link) = idle(instance, age).await {
+        match link.send(&mut request).await {
+            Ok(response) => return Ok(passing(instance, response)),
+            Err(Unanswered { sent: Sent::Nothing, .. }) => {}
+            Err(why) => return Err(Failed { why, back: Some(request) }),
         }
     }
-    let link = match Link::open(instance.address).await {
-        Ok(link) if own => link.detach(),
-        Ok(link) => link,
-        Err(error) => {
-            instance.standing.suspect();
-            return Err(Failed::connecting(request, error));
+    match Link::open(instance.address).await {
+        Ok(link) => match link.send(&mut request).await {
+            Ok(response) => Ok(passing(instance, response)),
+            Err(why) => Err(Failed { why, back: Some(request) }),
+        },
+        Err(error) => Err(Failed::connecting(instance, request, error)),
+    }
+}
+
+/// Sends a request over a connection of its own.
+async fn exchange_alone(
+    instance: &Instance,
+    request: Request<RequestBody>,
+) -> Result<Response<Passing>, Failed> {
+    match Alone::open(instance.address).await {
+        Ok(alone) => match alone.send(request).await {
+            Ok(response) => Ok(response.map(Passing::Detached)),
+            Err((why, back)) => Err(Failed { why, back }),
+        },
+        Err(error) => Err(Failed::connecting(instance, request, error)),
+    }
+}
+
+/// An answer without its connection, which is free already if all of the answer is here.
+fn passing(instance: &Instance, response: Response<Answer>) -> Response<Passing> {
+    response.map(|answer| match answer {
+        Answer::Whole(body, link) => {
+            if let Some(link) = link {
+                instance.idle.put(link, Instant::now());
+            }
+            Passing::Whole(body)
         }
-    };
-    Ok(link.send(request).await?)
+        Answer::Streamed(body) => Passing::Streamed(body),
+    })
 }
 
 /// An idle connection that is still open, as far as can be known.
 async fn idle(instance: &Instance, age: Duration) -> Option<Link> {
     poll_fn(|cx| {
         let candidates = std::iter::from_fn(|| instance.idle.take(Instant::now(), age));
-        let mut open = candidates.filter_map(|mut link| link.is_reusable(cx).then_some(link));
+        let mut open = candidates.filter_map(|mut link| link.is_open(cx).then_some(link));
         Poll::Ready(open.next())
     })
     .await
 }
 
-/// A copy of a request that may be sent twice.
-fn again(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
-    let may = request.method().is_idempotent() && !request.headers().contains_key(header::UPGRADE);
-    let mut copy = Request::new(request.body().again().filter(|_| may)?);
-    *copy.method_mut() = Method::clone(request.method());
-    *copy.uri_mut() = request.uri().clone();
-    *copy.headers_mut() = request.headers().clone();
-    Some(copy)
-}
-
 impl Failed {
-    fn connecting(request: Request<RequestBody>, error: io::Error) -> Self {
-        Self { unsent: Some(request), answer_began: false, error: error.into() }
+    fn connecting(instance: &Instance, request: Request<RequestBody>, error: io::Error) -> Self {
+        instance.standing.suspect();
+        Self { why: Unanswered::new(Sent::Nothing, error), back: Some(request) }
     }
-}
 
-impl From<Unanswered> for Failed {
-    fn from(Unanswered { error, unsent }: Unanswered) -> Self {
-        Self { unsent, answer_began: error.is_parse(), error: error.into() }
+    /// The request, if it may be sent again.
+    fn again(self) -> Option<Request<RequestBody>> {
+        let may = match self.why.sent {
+            Sent::Nothing => true,
+            Sent::Something => self.back.as_ref()?.method().is_idempotent(),
+            Sent::AnswerBegan => false,
+        };
+        self.back.filter(|_| may)
     }
 }

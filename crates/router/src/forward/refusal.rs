@@ -24,7 +24,7 @@ pub(crate) enum Refusal {
 impl Refusal {
     /// The answer: short plain text.
     pub(crate) fn answer(&self) -> Response<ResponseBody> {
-        let mut response = Response::new(ResponseBody::Text(self.text().into()));
+        let mut response = Response::new(ResponseBody::Whole(self.text().into()));
         *response.status_mut() = self.status();
         let headers = response.headers_mut();
         let plain = const { HeaderValue::from_static("text/plain; charset=utf-8") };

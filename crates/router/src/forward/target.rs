@@ -3,8 +3,9 @@
 use super::refusal::Refusal;
 use crate::instance::Lease;
 use crate::plane::{NoLease, Plane};
+use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
+use http::{HeaderValue, Method, Request, Uri, Version, header};
 use kiln_names::InstanceId;
 use std::borrow::Cow;
 
@@ -43,20 +44,15 @@ impl Target {
         &self.host
     }
 
-    /// A request in absolute form is passed on with the host of its request line (RFC 9112 §3.2.2).
-    pub(super) fn set_host(&self, headers: &mut HeaderMap) {
+    /// Makes a head say to an instance path and query alone. A request in absolute form is passed on
+    /// with the host of its request line (RFC 9112 §3.2.2).
+    pub(super) fn set_origin_form(&self, parts: &mut Parts) {
+        parts.version = Version::HTTP_11;
         if self.uri.authority().is_some() {
-            headers.insert(header::HOST, self.host.clone());
+            let path = self.uri.path_and_query().cloned();
+            parts.uri = path.unwrap_or(const { PathAndQuery::from_static("/") }).into();
+            parts.headers.insert(header::HOST, self.host.clone());
         }
-    }
-
-    /// What the request line says to an instance: path and query alone.
-    pub(super) fn origin_form(&self) -> Uri {
-        if self.uri.authority().is_none() {
-            return self.uri.clone();
-        }
-        let path = self.uri.path_and_query().cloned();
-        Uri::from(path.unwrap_or(const { PathAndQuery::from_static("/") }))
     }
 
     pub(super) fn has_route(&self, plane: &Plane) -> bool {
@@ -97,8 +93,11 @@ mod tests {
             request.headers_mut().append(header::HOST, HeaderValue::from_str(host).unwrap());
         }
         let target = Target::read(&request).ok();
-        let seen =
-            target.map(|target| (target.host().into_owned(), target.origin_form().to_string()));
+        let (mut parts, ()) = request.into_parts();
+        let seen = target.map(|target| {
+            target.set_origin_form(&mut parts);
+            (target.host().into_owned(), parts.uri.to_string())
+        });
         let seen = seen.as_ref().map(|(host, uri)| (host.as_str(), uri.as_str()));
         assert_eq!(seen, expected, "{uri} {hosts:?}");
     }

@@ -1,7 +1,7 @@
 //! One check: a `GET` on a connection of its own.
 
 use crate::body::RequestBody;
-use crate::upstream::{Link, Streamed};
+use crate::upstream::{Answer, Link};
 use http::{HeaderValue, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use std::io;
@@ -33,16 +33,15 @@ pub(super) async fn ask(address: SocketAddr, path: &str, timeout: Duration) -> O
 
 async fn answer(address: SocketAddr, path: &str) -> Result<(bool, String), String> {
     let link = Link::open(address).await.map_err(|error| describe_io(&error))?;
-    let (response, link) = link
-        .send(request(address, path)?)
+    let response = link
+        .send(&mut request(address, path)?)
         .await
         .map_err(|failed| format!("no answer: {}", failed.error))?;
     let status = response.status();
     if status.is_success() || status.is_redirection() {
         return Ok((true, status.to_string()));
     }
-    let body = Streamed::new(response.into_body(), link, None);
-    Ok((false, describe(status, &beginning(body).await)))
+    Ok((false, describe(status, &beginning(response.into_body()).await)))
 }
 
 fn request(address: SocketAddr, path: &str) -> Result<Request<RequestBody>, String> {
@@ -75,7 +74,11 @@ fn describe(status: StatusCode, body: &[u8]) -> String {
 }
 
 /// The first bytes of a body, as far as they come without an error.
-async fn beginning(mut body: Streamed) -> Vec<u8> {
+async fn beginning(answer: Answer) -> Vec<u8> {
+    let mut body = match answer {
+        Answer::Whole(bytes, _) => return bytes[..bytes.len().min(SHOWN_BYTES)].to_vec(),
+        Answer::Streamed(body) => body,
+    };
     let mut kept = Vec::new();
     while let Some(Ok(frame)) = body.frame().await {
         kept.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));

@@ -32,11 +32,8 @@ impl Pool {
         self.stacks.all().find_map(|stack| locked(stack).pop_if(fresh)).map(|idle| idle.link)
     }
 
-    /// Keeps a connection that has nothing left to do, unless it has a task of its own.
+    /// Keeps a connection that has nothing left to do.
     pub(crate) fn put(&self, link: Link, now: Instant) {
-        if link.is_detached() {
-            return;
-        }
         let mut stack = locked(self.stacks.mine());
         if stack.len() < MOST_IDLE && !self.closed.load(SeqCst) {
             stack.push(Idle { link, since: now });
@@ -48,7 +45,7 @@ impl Pool {
         let mut nobody = Context::from_waker(Waker::noop());
         for stack in self.stacks.all() {
             locked(stack).retain_mut(|idle| {
-                now.duration_since(idle.since) <= LONGEST_IDLE && idle.link.is_reusable(&mut nobody)
+                now.duration_since(idle.since) <= LONGEST_IDLE && idle.link.is_open(&mut nobody)
             });
         }
     }
