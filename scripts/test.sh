@@ -26,7 +26,7 @@ failed=0
 if cargo nextest --version > /dev/null 2>&1; then
     step cargo nextest run --workspace --no-fail-fast --color never 2>&1 | tee "$report" || failed=1
     # "PASS [ 0.015s] ( 3/12) kiln-load::it name": the time, and the crate before "::".
-    times='/^ *(PASS|FAIL|LEAK|SIGABRT|TIMEOUT|SLOW)/ && !/^ *SLOW/ {
+    times='/^ *(PASS|FAIL|LEAK|SIG[A-Z]+|TIMEOUT) / {
         match($0, /\[ *[0-9.]+s\]/); time = substr($0, RSTART + 1, RLENGTH - 3)
         rest = substr($0, RSTART + RLENGTH); sub(/^ *\([^)]*\)/, "", rest)
         split(rest, words, " "); split(words[1], names, "::")
@@ -34,8 +34,11 @@ if cargo nextest --version > /dev/null 2>&1; then
     }'
 else
     step cargo test --workspace --no-fail-fast --lib --bins --tests 2>&1 | tee "$report" || failed=1
-    # "Running … (target/debug/deps/kiln_load-0123…)", later "finished in 0.14s".
-    times='/^ *Running / { sub(/.*deps\//, ""); sub(/-[0-9a-f]*\).*/, ""); crate = $0 }
+    # "Running unittests src/lib.rs (target/debug/deps/kiln_load-0123…)", then the crate's other
+    # tests, each with "finished in 0.14s".
+    times='/^ *Running unittests src\/(lib|main)\.rs/ {
+        sub(/.*deps\//, ""); sub(/-[0-9a-f]*\).*/, ""); gsub(/_/, "-"); crate = $0
+    }
     /^test result:/ { sub(/.*finished in /, ""); sub(/s$/, ""); took[crate] += $0; count[crate]++ }'
 fi
 

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// Who types the commands, as Kiln is told.
@@ -177,7 +177,7 @@ impl Kiln {
     /// # Panics
     /// When it cannot be run.
     pub fn run<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Ran {
-        run(self.command(arguments))
+        Ran::of(self.command(arguments))
     }
 
     /// Types a command that must end with 0.
@@ -215,7 +215,7 @@ impl Kiln {
         std::fs::write(&path, content).expect("the scratch directory takes files");
         let mut command = self.command(["config", "put", app, "prod", file, "-m", "test"]);
         command.stdin(std::fs::File::open(path).expect("it was just written"));
-        run(command)
+        Ran::of(command)
     }
 
     /// The process that plays a part; none while nobody does.
@@ -281,11 +281,10 @@ impl Kiln {
         self.up().expect("it starts again");
     }
 
-    /// Lets it go on after this program has ended, and says where its files are.
-    #[must_use]
-    pub fn keep(self) -> PathBuf {
-        let kept = std::mem::ManuallyDrop::new(self);
-        kept.data.clone()
+    /// Lets it go on after this program has ended.
+    pub fn keep(self) {
+        // What takes it down and removes its files is its `Drop`.
+        std::mem::forget(self);
     }
 
     /// Types `kiln down`.
@@ -372,13 +371,6 @@ fn first_line(pipe: std::process::ChildStdout) -> Result<String> {
         std::io::copy(&mut reader, &mut std::io::sink()).ok();
     });
     Ok(line.recv_timeout(START).context("kiln up is not ready in time")??)
-}
-
-fn run(mut command: Command) -> Ran {
-    let line = command.get_args().map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ");
-    let began = Instant::now();
-    let output = command.output().expect("kiln can be run");
-    Ran::new(format!("kiln {line}"), &output, began.elapsed())
 }
 
 pub(crate) fn kill(pid: i32) {

@@ -1,8 +1,10 @@
 //! A command that ran.
 
 use serde_json::Value;
-use std::process::Output;
-use std::time::Duration;
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 /// What a command said, and how it ended.
 #[derive(Debug, Clone)]
@@ -20,13 +22,23 @@ pub struct Ran {
 }
 
 impl Ran {
-    pub(crate) fn new(line: String, output: &Output, took: Duration) -> Self {
+    /// Runs a command to its end.
+    ///
+    /// # Panics
+    /// When it cannot be run.
+    #[must_use]
+    pub fn of(mut command: Command) -> Self {
+        let program = Path::new(command.get_program()).file_name().unwrap_or_default();
+        let words = std::iter::once(program).chain(command.get_args());
+        let line = words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ");
+        let began = Instant::now();
+        let output = command.output().unwrap_or_else(|error| panic!("{line}: {error}"));
         Self {
             line,
             code: output.status.code(),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-            took,
+            took: began.elapsed(),
         }
     }
 

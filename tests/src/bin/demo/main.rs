@@ -53,16 +53,16 @@ fn bake_base(scene: &Scene, figures: &mut Figures) -> Result<()> {
 
 fn farewell(kiln: Kiln) {
     let (api, http, program) = (kiln.api(), kiln.http(), kiln_tests::kiln());
-    let program = program.display();
-    let data = kiln.keep();
-    let data = data.display();
+    let (program, data, scratch) =
+        (program.display(), kiln.data().display(), kiln.scratch().display());
     say(&format!(
         "Kiln goes on running. Its API listens on {api}, its router on {http}:\n\n  \
          curl -H 'Host: greeter.prod.localhost' http://{http}/\n  \
          {program} status --data {data}\n\n\
          To stop it and remove what is left:\n\n  \
-         {program} down --data {data} && rm -r {data}"
+         {program} down --data {data} && rm -r {scratch}"
     ));
+    kiln.keep();
 }
 
 /// Tells people what happens; a closed output stops nothing.

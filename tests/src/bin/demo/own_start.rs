@@ -38,7 +38,9 @@ fn round(program: &Path) -> Result<Duration> {
 }
 
 fn start(program: &Path, address: SocketAddr) -> Result<Child> {
-    Command::new("python3")
+    // The distribution's, as in the image, even if another one is found first.
+    let python = ["/usr/bin/python3", "python3"].into_iter().find(|path| Path::new(path).exists());
+    Command::new(python.unwrap_or("python3"))
         .arg(program)
         .env("PORT", address.port().to_string())
         .stdout(Stdio::null())
