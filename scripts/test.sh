@@ -10,9 +10,11 @@ trap 'rm -f "$report"' EXIT
 step() {
     echo
     echo "== $*"
-    local begun=$SECONDS
-    "$@"
+    local begun=$SECONDS status=0
+    # Taken by hand: within a pipeline or a condition, the shell does not stop at a failure.
+    "$@" || status=$?
     echo "== $((SECONDS - begun)) s"
+    return "$status"
 }
 
 step cargo fmt --all --check
