@@ -1,20 +1,19 @@
 //! The bakery: who may bake when, and a bake from recipe to named image.
 
 use crate::chain::Chain;
-use crate::context::Context;
 use crate::finish::Finishing;
 use crate::layers::{Layers, Notes};
+use crate::order::{Order, Runs};
 use crate::oven::{Oven, Settings};
-use crate::{BakeError, BakeEvent, plan};
+use crate::{BakeError, BakeEvent};
 use kiln_image::{Image, Store};
 use kiln_names::{BaseName, Digest};
 use kiln_protocol::bake::{Baked, NewBake};
-use kiln_protocol::recipe::Recipe;
 use kiln_store::audit::By;
 use kiln_store::images::ImageRow;
 use kiln_store::{Database, bakes};
 use serde_json::json;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tokio::sync::mpsc::Sender;
@@ -81,22 +80,20 @@ impl Bakery {
         events: &Sender<BakeEvent>,
     ) -> Result<Baked, BakeError> {
         let started = Instant::now();
-        let recipe = Recipe::parse(&new.recipe)?;
-        if recipe.app != new.app {
-            return Err(BakeError::OtherApp { asked: new.app.clone(), recipe: recipe.app });
-        }
-        let steps = plan::steps(&recipe.image, &Context::check(&new.context)?)?;
+        let order = Order::read(new)?;
         let _turn = self.turn(&format!("app {}", new.app)).await;
-        let name = new.base.as_ref().unwrap_or(&recipe.image.base);
-        let base = self.base_image(name).await?;
+        let base = self.base_image(&order.base).await?;
         let mut layers = self.layers_on(&base, by, events);
         layers.refresh = new.refresh;
-        Box::pin(layers.bake(&steps)).await?;
+        Box::pin(layers.bake(&order.steps)).await?;
+        let tree = || Ok(self.images.stack(&layers.diff_ids)?);
+        let Runs { processes, env } = order.service.runs(tree, &layers.of_files)?;
         let finishing = Finishing {
             app: &new.app,
-            base: format!("{name}@{}", base.digest),
+            base: format!("{}@{}", order.base, base.digest),
             base_config: &base.config,
-            processes: &recipe.processes,
+            processes: &processes,
+            env: &env,
         };
         let image = self.finish(&finishing, &mut layers).await?;
         let row = ImageRow {
@@ -157,6 +154,7 @@ impl Bakery {
             chain: Chain::of(&diff_ids),
             diff_ids,
             baked: Vec::new(),
+            of_files: BTreeSet::new(),
             notes: Notes::default(),
         }
     }
@@ -176,8 +174,8 @@ impl Bakery {
         finishing: &Finishing<'_>,
         layers: &mut Layers<'_>,
     ) -> Result<Digest, BakeError> {
-        let Finishing { app, base, processes, .. } = finishing;
-        let key = layers.chain.key("image", &(app, base, processes));
+        let Finishing { app, base, processes, env, .. } = finishing;
+        let key = layers.chain.key("image", &(app, base, processes, env));
         let found = bakes::finding(&mut *self.db.read().await?, &key).await?;
         let found = found.as_ref().and_then(|found| Digest::parse(found.as_str()?).ok());
         if let Some(image) = found.filter(|image| self.images.image(image).is_ok()) {

@@ -1,9 +1,10 @@
 //! The files that a person sent with a recipe, and which of them each `copy` means. Pure.
 
+use crate::packages::PackageFile;
 use kiln_image::{CopyEntry, CopyKind, CopySource};
 use kiln_names::Digest;
 use kiln_protocol::bake::{ContextContent, ContextEntry};
-use kiln_protocol::recipe::{ContextPath, Copy};
+use kiln_protocol::recipe::{ContextPath, Copy, FilePattern};
 use std::collections::BTreeMap;
 
 /// The most entries of one context. A checkout with all its dependencies has a tenth.
@@ -25,6 +26,20 @@ pub enum ContextError {
     TooMany {
         /// How many there are.
         count: usize,
+    },
+    /// A pattern for package files means none.
+    #[error("install {pattern}: no file of that name was sent")]
+    NoPackage {
+        /// The pattern.
+        pattern: String,
+    },
+    /// What is to be installed is not a package file.
+    #[error("install {path}: {reason}")]
+    Package {
+        /// Its path.
+        path: String,
+        /// What is wrong with it.
+        reason: &'static str,
     },
     /// Nothing of that name was sent.
     #[error("copy {from}: there is no such file or directory")]
@@ -56,6 +71,24 @@ impl<'c> Context<'c> {
         Ok(Self { entries: checked })
     }
 
+    /// The package files that `patterns` mean, in the order of paths.
+    pub(crate) fn package_files(
+        &self,
+        patterns: &[FilePattern],
+    ) -> Result<Vec<PackageFile>, ContextError> {
+        let means_one = |pattern: &&FilePattern| self.entries.keys().any(|it| pattern.matches(it));
+        if let Some(pattern) = patterns.iter().find(|pattern| !means_one(pattern)) {
+            return Err(ContextError::NoPackage { pattern: pattern.to_string() });
+        }
+        let meant = |entry: &&&ContextEntry| patterns.iter().any(|it| it.matches(&entry.path));
+        package_files(self.entries.values().filter(meant))
+    }
+
+    /// All that was sent, as package files.
+    pub(crate) fn all_package_files(&self) -> Result<Vec<PackageFile>, ContextError> {
+        package_files(self.entries.values())
+    }
+
     /// What `copy` puts into the image, in the order of paths.
     pub(crate) fn select(&self, copy: &Copy) -> Result<Vec<CopyEntry>, ContextError> {
         let from = copy.from.as_str();
@@ -79,6 +112,25 @@ impl<'c> Context<'c> {
         let top = CopyEntry { path: format!("{to}/"), mode, kind: CopyKind::Directory };
         Ok([top].into_iter().chain(below).collect())
     }
+}
+
+fn package_files<'e, 'c: 'e>(
+    entries: impl Iterator<Item = &'e &'c ContextEntry>,
+) -> Result<Vec<PackageFile>, ContextError> {
+    let mut files: Vec<PackageFile> = Vec::new();
+    for entry in entries {
+        let refuse = |reason| ContextError::Package { path: entry.path.clone(), reason };
+        let ContextContent::File { digest, .. } = &entry.content else {
+            return Err(refuse("it is not a file"));
+        };
+        let file = PackageFile::new(&entry.path, *digest)
+            .ok_or_else(|| refuse("package files end with .deb"))?;
+        if files.iter().any(|known| known.name == file.name) {
+            return Err(refuse("another package file has the same name"));
+        }
+        files.push(file);
+    }
+    Ok(files)
 }
 
 fn copied(entry: &ContextEntry, path: String) -> CopyEntry {
@@ -201,6 +253,25 @@ mod tests {
         };
         let error = Context::check(&entries).unwrap().select(&copy).unwrap_err();
         assert_eq!(error.to_string(), "copy ap: there is no such file or directory");
+    }
+
+    #[test]
+    fn package_files_are_found_by_their_patterns_in_the_order_of_paths() {
+        let entries = [file("d/b_1.deb"), file("d/a_1.deb"), file("c.deb"), file("d/a.txt")];
+        let check = |patterns: &[&str], expected: Result<&[&str], &str>| {
+            let patterns: Vec<_> =
+                patterns.iter().map(|it| FilePattern::parse(it).unwrap()).collect();
+            let found = Context::check(&entries).unwrap().package_files(&patterns);
+            let found = found.map(|it| it.into_iter().map(|it| it.name).collect::<Vec<_>>());
+            match expected {
+                Ok(names) => assert_eq!(found.unwrap(), names),
+                Err(text) => assert_eq!(found.unwrap_err().to_string(), text),
+            }
+        };
+        check(&[], Ok(&[]));
+        check(&["d/*.deb", "d/a*.deb", "*.deb"], Ok(&["c.deb", "a_1.deb", "b_1.deb"]));
+        check(&["c.deb", "e/*.deb"], Err("install e/*.deb: no file of that name was sent"));
+        check(&["d/*"], Err("install d/a.txt: package files end with .deb"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What can go wrong with a bake.
 
-use crate::ContextError;
+use crate::{ContextError, UnitError};
 use kiln_container::step::StepError;
 use kiln_names::{AppName, BaseName, Digest, ProcessName, Version};
 use kiln_protocol::document::Mistake;
@@ -20,6 +20,15 @@ pub enum BakeError {
         /// What the recipe says.
         recipe: AppName,
     },
+    /// What to bake is not said, or said twice.
+    #[error("see what to bake: {0}")]
+    Unclear(
+        /// What is wanted.
+        &'static str,
+    ),
+    /// How packages are to be run cannot be told.
+    #[error(transparent)]
+    Unit(#[from] UnitError),
     /// No base of that name was ever baked.
     #[error("find the base {base}: {}", known_bases(known))]
     NoBase {

@@ -20,6 +20,8 @@ pub(crate) struct Finishing<'r> {
     /// The base's own settings.
     pub(crate) base_config: &'r ImageConfig,
     pub(crate) processes: &'r Processes<Process>,
+    /// Variables of the processes, besides the base's.
+    pub(crate) env: &'r [String],
 }
 
 impl Finishing<'_> {
@@ -54,7 +56,7 @@ impl Finishing<'_> {
             architecture: self.base_config.architecture.clone(),
             user: format!("{}:{}", main.uid, main.gid),
             exposed_ports: ports.map(u16::from).collect(),
-            env: self.base_config.env.clone(),
+            env: [&self.base_config.env, self.env].concat(),
             entrypoint: vec![INIT.to_owned()],
             cmd: main.command.clone(),
             working_dir: String::new(),
@@ -65,7 +67,7 @@ impl Finishing<'_> {
 }
 
 /// A file of the image as text; nothing when it is not there.
-fn read(tree: &Stack, path: &str) -> Result<String, BakeError> {
+pub(crate) fn read(tree: &Stack, path: &str) -> Result<String, BakeError> {
     let Some(file) = tree.find(path)? else { return Ok(String::new()) };
     let bytes = fs::read(&file).map_err(BakeError::io("read the image"))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())

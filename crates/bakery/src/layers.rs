@@ -3,17 +3,17 @@
 use crate::bakery::blocking;
 use crate::chain::Chain;
 use crate::oven::Oven;
-use crate::packages::{self, Resolved};
+use crate::packages::{self, Asked, PackageFile, Resolved};
 use crate::plan::Step;
 use crate::workspace::Workspace;
 use crate::{BakeError, BakeEvent, context};
 use kiln_image::{CopyEntry, Layer, Store};
 use kiln_names::Digest;
 use kiln_protocol::bake::BakedLayer;
-use kiln_protocol::recipe::Package;
 use kiln_store::bakes::{self, CachedLayer};
 use kiln_store::{Database, StoreError, Write};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::mpsc::Sender;
@@ -37,6 +37,8 @@ pub(crate) struct Layers<'b> {
     pub(crate) chain: Chain,
     /// The steps' own.
     pub(crate) baked: Vec<BakedLayer>,
+    /// The packages that were in package files, by name.
+    pub(crate) of_files: BTreeSet<String>,
     pub(crate) notes: Notes,
 }
 
@@ -136,33 +138,32 @@ impl Layers<'_> {
 
     /// The layer that `step` would leave, if that is known.
     async fn known(&mut self, step: &Step) -> Result<Option<CachedLayer>, BakeError> {
-        let key = match step {
-            Step::Packages(asked) => match self.resolved(step).await? {
-                Some(resolved) => packages_key(self.chain, asked, &resolved),
-                None => return Ok(None),
-            },
-            Step::Run(_) | Step::Copy { .. } => step.key(self.chain),
-        };
-        self.cached(key).await
+        let Some(asked) = step.asked() else { return self.cached(step.key(self.chain)).await };
+        let Some(resolved) = self.resolved(step).await? else { return Ok(None) };
+        self.cached(asked.key(self.chain, &resolved)).await
     }
 
     /// What the packages of `step` were resolved to, unless that is to be asked again.
-    async fn resolved(&self, step: &Step) -> Result<Option<Vec<Resolved>>, BakeError> {
+    async fn resolved(&mut self, step: &Step) -> Result<Option<Vec<Resolved>>, BakeError> {
         if self.refresh {
             return Ok(None);
         }
         let key = step.key(self.chain);
         let found = bakes::finding(&mut *self.db.read().await?, &key).await?;
-        Ok(found.and_then(|found| serde_json::from_value(found).ok()))
+        let found: Option<Vec<Resolved>> =
+            found.and_then(|found| serde_json::from_value(found).ok());
+        self.note_files(found.as_deref().unwrap_or_default());
+        Ok(found)
+    }
+
+    fn note_files(&mut self, resolved: &[Resolved]) {
+        let of_files = resolved.iter().filter(|it| it.from_file);
+        self.of_files.extend(of_files.map(|it| it.name.clone()));
     }
 
     /// Whether all files that the steps may read are there.
     async fn check_sent(&self, steps: &[Step]) -> Result<(), BakeError> {
-        let copies = steps.iter().filter_map(|step| match step {
-            Step::Copy { entries, .. } => Some(entries),
-            Step::Packages(_) | Step::Run(_) => None,
-        });
-        let mut wanted: Vec<Digest> = copies.flat_map(|entries| context::blobs(entries)).collect();
+        let mut wanted: Vec<Digest> = steps.iter().flat_map(blobs).collect();
         wanted.sort();
         wanted.dedup();
         let images = self.images.clone();
@@ -176,7 +177,8 @@ impl Layers<'_> {
     /// Does what the step says; says whether that led to a layer that was there.
     async fn make(&mut self, step: &Step) -> Result<(CachedLayer, bool), BakeError> {
         let layer = match step {
-            Step::Packages(asked) => return self.install(step, asked).await,
+            Step::Packages(asked) => return self.install(step, Asked::Packages(asked)).await,
+            Step::Install(files) => return self.install(step, Asked::Files(files)).await,
             Step::Run(command) => self.run(step, command).await?,
             Step::Copy { entries, .. } => self.copy(step.key(self.chain), entries).await?,
         };
@@ -193,28 +195,34 @@ impl Layers<'_> {
     async fn install(
         &mut self,
         step: &Step,
-        asked: &[Package],
+        asked: Asked<'_>,
     ) -> Result<(CachedLayer, bool), BakeError> {
         let mut workspace = self.workspace().await?;
+        if let Asked::Files(files) = asked {
+            workspace.offer(files).await?;
+        }
         let text = step.to_string();
         let resolved = match self.resolved(step).await? {
             Some(resolved) => {
-                workspace.run(&text, packages::update_command(), self.events).await?;
+                if let Some(update) = asked.update_command(&resolved) {
+                    workspace.run(&text, update, self.events).await?;
+                }
                 resolved
             }
             None => {
-                let said = workspace.run(&text, packages::resolve_command(asked), self.events);
-                packages::read_plan(&said.await?)?
+                let said = workspace.run(&text, asked.resolve_command(), self.events);
+                let resolved = packages::read_plan(&said.await?)?;
+                self.note_files(&resolved);
+                resolved
             }
         };
-        let key = packages_key(self.chain, asked, &resolved);
+        let key = asked.key(self.chain, &resolved);
         let found = serde_json::to_value(&resolved).expect("names and versions become JSON");
         self.notes.finding(step.key(self.chain), found);
         if let Some(layer) = self.cached(key).await? {
             return Ok((layer, true));
         }
-        let command = packages::install_command(asked, &resolved);
-        workspace.run(&text, command, self.events).await?;
+        workspace.run(&text, asked.install_command(&resolved), self.events).await?;
         Ok((self.keep(key, workspace).await?, false))
     }
 
@@ -248,7 +256,11 @@ pub(crate) fn cached_form(layer: Layer) -> CachedLayer {
     CachedLayer { diff_id: layer.diff_id, bytes: layer.bytes }
 }
 
-fn packages_key(chain: Chain, asked: &[Package], resolved: &[Resolved]) -> Digest {
-    let asked: Vec<&str> = asked.iter().map(Package::as_str).collect();
-    chain.key("packages", &(asked, resolved))
+/// The files that a step reads.
+fn blobs(step: &Step) -> Vec<Digest> {
+    match step {
+        Step::Install(files) => PackageFile::digests(files),
+        Step::Copy { entries, .. } => context::blobs(entries).collect(),
+        Step::Packages(_) | Step::Run(_) => Vec::new(),
+    }
 }

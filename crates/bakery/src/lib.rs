@@ -5,7 +5,7 @@
 //!                                  │
 //!                                  ├─ key known: the layer that is there
 //!                                  ├─ copy: made by the image store, nothing mounted
-//!                                  └─ packages, run: a container over the layers so far
+//!                                  └─ packages, install, run: a container over the layers so far
 //! ```
 //!
 //! A step's key is the digest of the layers below it, its kind and everything it reads; the same key
@@ -31,12 +31,15 @@ mod finish;
 mod guard;
 mod layers;
 mod naming;
+mod order;
 mod oven;
 mod packages;
 mod plan;
 mod scrub;
 mod sources;
 mod tail;
+mod unit;
+mod units;
 mod workspace;
 
 pub use bakery::{Bakery, Busy};
@@ -46,3 +49,4 @@ pub use error::{BakeError, StepFailure};
 pub use event::BakeEvent;
 pub use oven::Settings;
 pub use scrub::{EMPTIED, REMOVED};
+pub use units::UnitError;

@@ -1,6 +1,8 @@
 //! The distribution's packages, by apt: what to run, and how to read what it says. Pure.
 
 use crate::BakeError;
+use crate::chain::Chain;
+use kiln_names::Digest;
 use kiln_protocol::recipe::Package;
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +11,16 @@ use serde::{Deserialize, Serialize};
 const APT: &str = "apt-get -y -q --no-install-recommends -o Acquire::Retries=3 \
     -o Acquire::Languages=none -o Dpkg::Use-Pty=0 -o DPkg::Options::=--force-unsafe-io \
     -o DPkg::Options::=--force-confnew";
+
+/// How package files are asked for: even when the same version is there, or a newer one, and it is
+/// the file's content that counts.
+const FILES: &str = "--allow-downgrades --reinstall install";
+
+/// The directory at the root of a step's tree in which package files are found.
+pub(crate) const OFFERED: &str = "kiln-install";
+
+/// What apt calls the origin of a package file.
+const FROM_FILE: &str = "local-deb";
 
 /// One package as apt would install it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,34 +31,124 @@ pub(crate) struct Resolved {
     pub(crate) version: String,
     /// Whether the base lacks it; otherwise it is another version there.
     pub(crate) new: bool,
+    /// Whether it is in a package file that apt was given.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) from_file: bool,
 }
 
-/// Reads the lists of packages, and says what would be installed.
-pub(crate) fn resolve_command(asked: &[Package]) -> Vec<String> {
-    shell(&format!("{APT} update && {APT} --simulate install {}", join(asked.iter())))
+/// A package file that came with a recipe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PackageFile {
+    /// Its name, without signs that a shell or apt gives a meaning.
+    pub(crate) name: String,
+    /// The digest of its bytes.
+    pub(crate) digest: Digest,
 }
 
-/// Reads the lists of packages.
-pub(crate) fn update_command() -> Vec<String> {
-    shell(&format!("{APT} update"))
+/// What a step asks apt for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Asked<'s> {
+    /// Packages of the distribution, by name.
+    Packages(&'s [Package]),
+    /// Package files.
+    Files(&'s [PackageFile]),
 }
 
-/// Installs exactly `resolved`, and remembers which of them nobody asked for.
-pub(crate) fn install_command(asked: &[Package], resolved: &[Resolved]) -> Vec<String> {
-    let plain = |name: &str| name.split(':').next().unwrap_or(name).to_owned();
-    let wanted: Vec<String> = asked.iter().map(|it| plain(it.name())).collect();
-    let pinned = resolved.iter().map(|it| format!("{}={}", it.name, it.version));
-    // What the base has already, or what a virtual name stands for, is asked for as it was written.
+impl PackageFile {
+    /// The file at `path` of a context; nothing when its name is not a package file's.
+    pub(crate) fn new(path: &str, digest: Digest) -> Option<Self> {
+        let name = path.rsplit('/').next().filter(|name| name.ends_with(".deb"))?;
+        let kept = |sign: char| sign.is_ascii_alphanumeric() || "+-._~".contains(sign);
+        let name = name.chars().map(|sign| if kept(sign) { sign } else { '_' }).collect();
+        Some(Self { name, digest })
+    }
+
+    /// What keys are made of: the names do not count.
+    pub(crate) fn digests(files: &[Self]) -> Vec<Digest> {
+        files.iter().map(|file| file.digest).collect()
+    }
+}
+
+impl Asked<'_> {
+    /// Says what would be installed, once the lists of packages are read. Package files need the
+    /// lists only when they depend on what is not there; and first they have to be package files,
+    /// since what apt says of others is hard to understand.
+    pub(crate) fn resolve_command(self) -> Vec<String> {
+        match self {
+            Self::Packages(asked) => {
+                shell(&format!("{APT} update && {APT} --simulate install {}", join(asked.iter())))
+            }
+            Self::Files(files) => {
+                let files = offered(files);
+                let simulate = format!("{APT} --simulate {FILES} {files}");
+                shell(&format!(
+                    "for file in {files}; do dpkg-deb --field $file Package >/dev/null || exit; done\n\
+                     if plan=$({simulate} 2>/dev/null); then echo \"$plan\"\n\
+                     else {APT} update && {simulate}; fi"
+                ))
+            }
+        }
+    }
+
+    /// Reads the lists of packages, when installing `resolved` takes that.
+    pub(crate) fn update_command(self, resolved: &[Resolved]) -> Option<Vec<String>> {
+        let needed = match self {
+            Self::Packages(_) => true,
+            Self::Files(_) => resolved.iter().any(|it| !it.from_file),
+        };
+        needed.then(|| shell(&format!("{APT} update")))
+    }
+
+    /// Installs exactly `resolved`, and remembers which of them nobody asked for.
+    pub(crate) fn install_command(self, resolved: &[Resolved]) -> Vec<String> {
+        let wanted: Vec<String> = match self {
+            Self::Packages(asked) => asked.iter().map(|it| plain(it.name())).collect(),
+            Self::Files(_) => Vec::new(),
+        };
+        let listed = || resolved.iter().filter(|it| !it.from_file);
+        let pinned = join(listed().map(|it| format!("{}={}", it.name, it.version)));
+        let install = match self {
+            Self::Packages(asked) => {
+                format!("--allow-downgrades install {}", join(unresolved(asked, resolved)))
+            }
+            Self::Files(files) => format!("{FILES} {}", offered(files)),
+        };
+        let helpers = listed().filter(|it| it.new && !wanted.contains(&plain(&it.name)));
+        let helpers = join(helpers.map(|it| &it.name));
+        let mark = match helpers.is_empty() {
+            true => String::new(),
+            false => format!(" && apt-mark auto {helpers} >/dev/null"),
+        };
+        shell(&format!("{APT} {} {pinned}{mark}", install.trim_end()))
+    }
+
+    /// The key of the layer that installing `resolved` on `chain` leaves.
+    pub(crate) fn key(self, chain: Chain, resolved: &[Resolved]) -> Digest {
+        match self {
+            Self::Packages(asked) => {
+                let asked: Vec<&str> = asked.iter().map(Package::as_str).collect();
+                chain.key("packages", &(asked, resolved))
+            }
+            Self::Files(files) => chain.key("install", &(PackageFile::digests(files), resolved)),
+        }
+    }
+}
+
+/// What the base has already, or what a virtual name stands for: asked for as it was written.
+fn unresolved<'a>(
+    asked: &'a [Package],
+    resolved: &[Resolved],
+) -> impl Iterator<Item = &'a Package> {
     let known: Vec<String> = resolved.iter().map(|it| plain(&it.name)).collect();
-    let rest = asked.iter().filter(|it| !known.contains(&plain(it.name())));
-    let all: Vec<String> = rest.map(ToString::to_string).chain(pinned).collect();
-    let helpers = resolved.iter().filter(|it| it.new && !wanted.contains(&plain(&it.name)));
-    let helpers: Vec<&str> = helpers.map(|it| it.name.as_str()).collect();
-    let mark = match helpers.is_empty() {
-        true => String::new(),
-        false => format!(" && apt-mark auto {} >/dev/null", helpers.join(" ")),
-    };
-    shell(&format!("{APT} --allow-downgrades install {}{mark}", all.join(" ")))
+    asked.iter().filter(move |it| !known.contains(&plain(it.name())))
+}
+
+fn plain(name: &str) -> String {
+    name.split(':').next().unwrap_or(name).to_owned()
+}
+
+fn offered(files: &[PackageFile]) -> String {
+    join(files.iter().map(|file| format!("/{OFFERED}/{}", file.name)))
 }
 
 fn shell(script: &str) -> Vec<String> {
@@ -70,10 +172,12 @@ fn read_line(rest: &str) -> Option<Resolved> {
     let (name, rest) = rest.split_once(' ')?;
     let new = !rest.starts_with('[');
     let (_, rest) = rest.split_once('(')?;
-    let version = rest.split([' ', ')']).next()?;
+    let mut words = rest.split(' ').map(|word| word.trim_end_matches(')'));
+    let version = words.next()?;
+    let from_file = words.next() == Some(FROM_FILE);
     // It goes back into a command, so it is what a recipe could have asked for.
     let package = Package::parse(&format!("{name}={version}")).ok()?;
-    Some(Resolved { name: package.name().to_owned(), version: version.to_owned(), new })
+    Some(Resolved { name: package.name().to_owned(), version: version.to_owned(), new, from_file })
 }
 
 /// The installed packages of a dpkg status file, as `name=version`, sorted.
@@ -125,12 +229,31 @@ mod tests {
     #[test]
     fn what_is_installed_is_pinned_and_what_nobody_asked_for_is_marked() {
         let plan = read_plan(SAID).unwrap();
-        let command = install_command(&packages(&["tree", "bash"]), &plan).pop().unwrap();
+        let asked = packages(&["tree", "bash"]);
+        let command = Asked::Packages(&asked).install_command(&plan).pop().unwrap();
         let install = "install bash gcc-12-base:i386=12.2.0-14 libc6=2.36-9+deb12u13 tree=2.1.0-1";
         assert!(command.contains(install), "{command}");
         assert!(command.ends_with("&& apt-mark auto gcc-12-base:i386 >/dev/null"), "{command}");
-        let alone = install_command(&packages(&["bash"]), &[]).pop().unwrap();
-        assert!(alone.ends_with("install bash"), "{alone}");
+        let asked = packages(&["bash"]);
+        let alone = Asked::Packages(&asked).install_command(&[]).pop().unwrap();
+        assert!(alone.trim_end().ends_with("install bash"), "{alone}");
+    }
+
+    #[test]
+    fn files_are_installed_with_what_they_depend_on_pinned() {
+        let files = [PackageFile::new("dist/hello 1%3a2.deb", Digest::of(b"")).unwrap()];
+        let plan = read_plan(
+            "Inst tree (2.1.0-1 Debian:12.11/oldstable [amd64])\n\
+             Inst hello [1:1] (1:2 local-deb [all])\n",
+        );
+        let plan = plan.unwrap();
+        assert_eq!(plan.iter().map(|it| it.from_file).collect::<Vec<_>>(), [true, false]);
+        let asked = Asked::Files(&files);
+        let command = asked.install_command(&plan).pop().unwrap();
+        let install = "install /kiln-install/hello_1_3a2.deb tree=2.1.0-1 && apt-mark auto tree";
+        assert!(command.contains(install), "{command}");
+        assert!(asked.update_command(&plan).is_some());
+        assert!(asked.update_command(&plan[..1]).is_none());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::bakery::blocking;
 use crate::guard::Guard;
 use crate::oven::Oven;
+use crate::packages::{OFFERED, PackageFile};
 use crate::scrub::scrub;
 use crate::tail::Tail;
 use crate::{BakeError, BakeEvent, StepFailure, disk_time};
@@ -11,9 +12,11 @@ use kiln_container::{Cgroups, ExitRecord, NetworkMode, WritableLayer};
 use kiln_image::{Clamp, Layer, PUBLISHED_TIME, Staging, Store};
 use kiln_names::{Digest, InstallId, InstanceId};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use std::{fs, io};
 use tokio::sync::mpsc::Sender;
 
 /// How long one command may take. The longest that people wait for a bake is far below.
@@ -62,6 +65,26 @@ impl Workspace {
         .await
     }
 
+    /// Shows files to the commands, as `/kiln-install/NAME`. They never become part of the layer.
+    pub(crate) async fn offer(&mut self, files: &[PackageFile]) -> Result<(), BakeError> {
+        let staging = self.staging.as_ref().expect("it is there until it is committed");
+        let (top, images, files) =
+            (staging.scratch("offered")?, self.images.clone(), files.to_vec());
+        self.lower.push(top.clone());
+        blocking(move || {
+            let dir = top.join(OFFERED);
+            make_readable_dir(&dir).map_err(BakeError::io("offer package files"))?;
+            for file in files {
+                let mut from = images.open_blob(&file.digest)?;
+                let copied = fs::File::create_new(dir.join(&file.name))
+                    .and_then(|mut to| std::io::copy(&mut from, &mut to));
+                copied.map_err(BakeError::io("offer a package file"))?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// Runs one command to its end; returns what it said.
     pub(crate) async fn run(
         &mut self,
@@ -94,7 +117,9 @@ impl Workspace {
     pub(crate) async fn commit(mut self) -> Result<Layer, BakeError> {
         let staging = self.staging.take().expect("it is taken here alone, and `self` is consumed");
         blocking(move || {
-            let scrubbed = self.guard.clean(&staging.root()).and_then(|()| scrub(&staging.root()));
+            let root = staging.root();
+            let cleaned = withdraw(&root).and_then(|()| self.guard.clean(&root));
+            let scrubbed = cleaned.and_then(|()| scrub(&root));
             scrubbed.map_err(BakeError::io("scrub what the step left"))?;
             Ok(self.images.commit_layer(staging, Clamp::from_start(self.start))?)
         })
@@ -139,6 +164,23 @@ impl Drop for Workspace {
             }
             drop(tokio::task::spawn_blocking(move || drop(staging)).await);
         });
+    }
+}
+
+/// A directory that any user may look into, whatever the mask of this process.
+fn make_readable_dir(dir: &Path) -> io::Result<()> {
+    fs::create_dir(dir)?;
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o755))
+}
+
+/// Takes out of `upper` what a command did to the files that it was offered.
+fn withdraw(upper: &Path) -> io::Result<()> {
+    let path = upper.join(OFFERED);
+    match fs::symlink_metadata(&path) {
+        Ok(found) if found.is_dir() => fs::remove_dir_all(&path),
+        Ok(_) => fs::remove_file(&path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Baking what is in a directory: shared by `bake` and `ship`.
+//! Baking what is in a directory, which `bake` and `ship` share, or packages.
 
 use crate::CliError;
 use crate::context::{Context, blob};
@@ -8,7 +8,7 @@ use crate::words::{clean, size};
 use futures_util::StreamExt as _;
 use kiln_client::{ClientError, Events};
 use kiln_names::{AppName, BaseName, Version};
-use kiln_protocol::bake::{BakeEvent, Baked, BakedLayer, NewBake};
+use kiln_protocol::bake::{BakeEvent, Baked, BakedLayer, NewBake, PackagedService};
 use kiln_protocol::recipe::{FILE, Recipe};
 use kiln_protocol::{Code, Exit};
 use std::collections::VecDeque;
@@ -27,20 +27,35 @@ pub(crate) struct Order {
     pub(crate) app: AppName,
     /// The server names it when there is none.
     pub(crate) version: Option<Version>,
-    pub(crate) directory: PathBuf,
+    pub(crate) source: Source,
     pub(crate) base: Option<BaseName>,
     pub(crate) refresh: bool,
 }
 
+/// Where what is baked comes from.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// The directory of a recipe.
+    Directory(PathBuf),
+    /// Package files, without a recipe.
+    Packages(Vec<PathBuf>, PackagedService),
+}
+
 /// Bakes, and draws how it goes.
 pub(crate) async fn bake(session: &Session, order: Order) -> Result<Baked, CliError> {
-    let text = recipe_text(&order.directory)?;
-    let recipe = check(&order, &text)?;
-    let context = Context::read(&order.directory, &recipe)?;
+    let (recipe, package, context) = match order.source {
+        Source::Directory(directory) => {
+            let text = recipe_text(&directory)?;
+            let context = Context::read(&directory, &check(&order.app, &directory, &text)?)?;
+            (Some(text), None, context)
+        }
+        Source::Packages(files, service) => (None, Some(service), Context::of_packages(&files)?),
+    };
     let new = NewBake {
         app: order.app,
         version: order.version,
-        recipe: text,
+        recipe,
+        package,
         context: context.entries.clone(),
         base: order.base,
         refresh: order.refresh,
@@ -72,13 +87,13 @@ fn recipe_text(directory: &Path) -> Result<String, CliError> {
     })
 }
 
-fn check(order: &Order, text: &str) -> Result<Recipe, CliError> {
-    let path = order.directory.join(FILE);
+fn check(asked: &AppName, directory: &Path, text: &str) -> Result<Recipe, CliError> {
+    let path = directory.join(FILE);
     let recipe = Recipe::parse(text)
         .map_err(|mistake| CliError::invalid(format!("{}: {mistake}", path.display())))?;
-    if recipe.app != order.app {
+    if recipe.app != *asked {
         let Recipe { app, .. } = &recipe;
-        let message = format!("{} is the recipe of {app}, not of {}", path.display(), order.app);
+        let message = format!("{} is the recipe of {app}, not of {asked}", path.display());
         return Err(CliError::invalid(message));
     }
     Ok(recipe)

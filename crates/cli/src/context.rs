@@ -1,7 +1,8 @@
-//! What a bake needs of a directory: the sources of the recipe's copies, and nothing else.
+//! What a bake needs of a directory: what the recipe copies and installs, and nothing else.
 
 pub(crate) mod blob;
 mod links;
+mod packages;
 mod walk;
 
 use crate::CliError;
@@ -36,11 +37,14 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// Reads what `recipe` copies from `directory`, and hashes it.
+    /// Reads what `recipe` copies and installs from `directory`, and hashes it.
     pub(crate) fn read(directory: &Path, recipe: &Recipe) -> Result<Self, CliError> {
         let mut walk = walk::Walk::new(directory);
         for copy in &recipe.image.copy {
             walk.source(copy.from.as_str())?;
+        }
+        for pattern in &recipe.image.install {
+            walk.package_files(pattern)?;
         }
         let (entries, files) = walk.finish();
         Ok(Self { entries, files })

@@ -1,8 +1,10 @@
 //! Bakes on the wire: what a bake is made of, how it goes, what it yields.
 
 use crate::Timestamp;
+use crate::recipe::{CommandLine, User};
 use kiln_names::{AppName, BaseName, Digest, Version};
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroU16;
 use utoipa::ToSchema;
 
 /// A bake to be. Files travel apart, by digest: what the server lacks it lists in a
@@ -15,16 +17,40 @@ pub struct NewBake {
     /// The name for the image; without one the server takes the next `YYYYMMDD.N`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<Version>,
-    /// The text of `kiln.toml`.
-    pub recipe: String,
-    /// The files that the recipe needs, sorted by path.
+    /// The text of `kiln.toml`; without one `package` says what to bake.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<String>,
+    /// Bake package files without a recipe, on `base`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<PackagedService>,
+    /// The files that the recipe needs, sorted by path; without one, the package files.
     pub context: Vec<ContextEntry>,
-    /// Bake on this base instead of the recipe's.
+    /// Bake on this base instead of the recipe's; without a recipe there must be one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<BaseName>,
     /// Resolve the packages again.
     #[serde(default)]
     pub refresh: bool,
+}
+
+/// A service that is package files and nothing else. How it is run its systemd unit says, as far as
+/// this does not.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PackagedService {
+    /// The unit, such as `hello.service`, when the packages have several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// What to run. With it no unit is read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<CommandLine>,
+    /// The port that it listens on. No unit says that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u16>, minimum = 1)]
+    pub port: Option<NonZeroU16>,
+    /// Who it runs as.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<User>,
 }
 
 /// One file, directory or link of a context.

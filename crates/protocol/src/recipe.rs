@@ -1,20 +1,24 @@
 //! Recipes: what `kiln.toml` says about baking an image and running it, checked without any I/O.
 
 mod capability;
+mod command_line;
 mod image_process;
 mod limits;
 mod package;
 mod path;
+mod pattern;
 mod processes;
 mod read;
 mod stop;
 mod user;
 
 pub use capability::Capability;
+pub use command_line::{CommandLine, split};
 pub use image_process::{ImageProcess, InvalidLabel, labels};
 pub use limits::*;
 pub use package::Package;
 pub use path::{AbsolutePath, ContextPath};
+pub use pattern::{FilePattern, NamePattern};
 pub use processes::Processes;
 pub use stop::{Signal, Stop};
 pub use user::User;
@@ -45,6 +49,8 @@ pub struct ImageSection {
     pub base: BaseName,
     /// The distribution's packages, for the base's package manager.
     pub packages: Vec<Package>,
+    /// Package files of the service's directory, for the same package manager.
+    pub install: Vec<FilePattern>,
     /// Provisioning commands, each for a shell.
     pub run: Vec<String>,
     /// Files of the service's directory.

@@ -1,7 +1,7 @@
 //! Refusals of the bakery.
 
 use super::Refusal;
-use kiln_bakery::{BakeError, BaseError};
+use kiln_bakery::{BakeError, BaseError, UnitError};
 use kiln_names::Digest;
 use kiln_protocol::{Code, Problem};
 
@@ -11,6 +11,8 @@ impl From<BakeError> for Refusal {
         match &error {
             E::Recipe(mistake) => Self::new(Code::InvalidRecipe, format!("kiln.toml: {mistake}")),
             E::OtherApp { .. } | E::Context(_) => Self::of(Code::InvalidRecipe, &error),
+            E::Unclear(_) => Self::of(Code::Invalid, &error),
+            E::Unit(unit) => Self::of(Code::Invalid, &error).hint(advice(unit)),
             E::NoBase { base, .. } => Self::of(Code::BaseNotFound, &error)
                 .hint(format!("kiln base bake {base} --debootstrap SUITE")),
             E::MissingBlobs(digests) => missing(digests.clone()),
@@ -35,6 +37,17 @@ impl From<BaseError> for Refusal {
             BaseError::NoArchive(digest) => missing(vec![digest]),
             BaseError::Invalid(_) => Self::of(Code::Invalid, &error),
             BaseError::Bake(error) => error.into(),
+        }
+    }
+}
+
+/// What to pass when a package's unit does not say how to run it.
+fn advice(unit: &UnitError) -> &'static str {
+    match unit {
+        UnitError::Several { .. } | UnitError::Unknown { .. } => "--unit NAME chooses one.",
+        UnitError::Root { .. } => "--user NAME says who it runs as, be it root.",
+        UnitError::None { .. } | UnitError::Setting { .. } | UnitError::Lacks { .. } => {
+            "--command '/usr/bin/program ARGUMENT…' says what to run, with --user and --port."
         }
     }
 }

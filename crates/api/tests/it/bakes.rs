@@ -39,8 +39,8 @@ async fn large_content_arrives_whole() {
 #[tokio::test]
 async fn a_mistake_in_a_recipe_and_a_missing_base_are_told() {
     let rig = Rig::ready().await;
-    let with = |recipe: String| NewBake { recipe, ..self::recipe("one") };
-    let good = recipe("one").recipe;
+    let with = |recipe: String| NewBake { recipe: Some(recipe), ..self::recipe("one") };
+    let good = recipe("one").recipe.unwrap();
     let refused = problem(rig.client.bake(&with(good.replace("copy", "cpoy"))).await);
     assert_eq!(refused.code, Code::InvalidRecipe);
     assert!(refused.detail.starts_with("kiln.toml: line 4"), "{}", refused.detail);

@@ -123,7 +123,8 @@ pub(crate) fn recipe(content: &str) -> NewBake {
     NewBake {
         app: hello(),
         version: None,
-        recipe: recipe.to_owned(),
+        recipe: Some(recipe.to_owned()),
+        package: None,
         context,
         base: None,
         refresh: false,

@@ -4,7 +4,7 @@ use kiln_bakery::{BakeError, BakeEvent, Bakery, BaseError, Settings};
 use kiln_container::{Cgroups, Network};
 use kiln_image::{ImageConfig, Stack, Store};
 use kiln_names::{AppName, BaseName, Digest, InstallId, InstanceId, Version};
-use kiln_protocol::bake::{Baked, ContextContent, ContextEntry, NewBake, NewBase};
+use kiln_protocol::bake::{Baked, ContextContent, ContextEntry, NewBake, NewBase, PackagedService};
 use kiln_store::Database;
 use kiln_store::audit::By;
 use kiln_store::bakes::{self, BaseRow};
@@ -96,12 +96,32 @@ impl Kitchen {
         new: &Recipe,
         at_ms: u64,
     ) -> Result<(Baked, Vec<BakeEvent>), BakeError> {
-        for (_, text) in &new.files {
-            self.images.cache_blob(&Digest::of(text.as_bytes()), text.as_bytes()).unwrap();
+        self.send_files(new);
+        self.ask(&new.request(), at_ms).await
+    }
+
+    /// Bakes package files alone.
+    pub(crate) async fn bake_package(
+        &self,
+        new: &Recipe,
+        package: PackagedService,
+    ) -> Result<Baked, BakeError> {
+        self.send_files(new);
+        let base = Some(BaseName::parse(new.base).unwrap());
+        let request = NewBake { recipe: None, package: Some(package), base, ..new.request() };
+        Ok(self.ask(&request, NOON).await?.0)
+    }
+
+    fn send_files(&self, new: &Recipe) {
+        for (_, content) in &new.files {
+            self.images.cache_blob(&Digest::of(content), &content[..]).unwrap();
         }
+    }
+
+    async fn ask(&self, new: &NewBake, at_ms: u64) -> Result<(Baked, Vec<BakeEvent>), BakeError> {
         let (events, mut told) = mpsc::channel(10_000);
         let by = By { at_ms, ..by() };
-        let baked = self.bakery.bake(&new.request(), &by, &events).await?;
+        let baked = self.bakery.bake(new, &by, &events).await?;
         drop(events);
         let mut said = Vec::new();
         while let Some(event) = told.recv().await {
@@ -184,7 +204,7 @@ pub(crate) struct Recipe {
     pub(crate) version: Option<&'static str>,
     pub(crate) image: String,
     pub(crate) process: &'static str,
-    pub(crate) files: Vec<(&'static str, String)>,
+    pub(crate) files: Vec<(&'static str, Vec<u8>)>,
     pub(crate) refresh: bool,
 }
 
@@ -204,9 +224,13 @@ impl Recipe {
         Self { base: "debian-12", ..Self::small(image) }
     }
 
-    pub(crate) fn file(mut self, path: &'static str, text: &str) -> Self {
+    pub(crate) fn file(self, path: &'static str, text: &str) -> Self {
+        self.binary(path, text.as_bytes().to_vec())
+    }
+
+    pub(crate) fn binary(mut self, path: &'static str, content: Vec<u8>) -> Self {
         self.files.retain(|(known, _)| *known != path);
-        self.files.push((path, text.to_owned()));
+        self.files.push((path, content));
         self
     }
 
@@ -225,18 +249,19 @@ impl Recipe {
         let recipe = format!(
             "app = \"hello\"\n[image]\nbase = \"{base}\"\n{image}\n[process.web]\n{process}\n"
         );
-        let entry = |(path, text): &(&str, String)| ContextEntry {
+        let entry = |(path, content): &(&str, Vec<u8>)| ContextEntry {
             path: (*path).to_owned(),
             mode: 0o644,
             content: ContextContent::File {
-                digest: Digest::of(text.as_bytes()),
-                size: text.len() as u64,
+                digest: Digest::of(content),
+                size: content.len() as u64,
             },
         };
         NewBake {
             app: AppName::parse("hello").unwrap(),
             version: self.version.map(|version| Version::parse(version).unwrap()),
-            recipe,
+            recipe: Some(recipe),
+            package: None,
             context: self.files.iter().map(entry).collect(),
             base: None,
             refresh: self.refresh,

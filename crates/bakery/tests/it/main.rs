@@ -3,6 +3,7 @@
 
 mod bakes;
 mod bases;
+mod files;
 mod kitchen;
 mod packages;
 mod small;

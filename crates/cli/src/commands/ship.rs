@@ -1,7 +1,7 @@
 //! `kiln ship`.
 
 use crate::CliError;
-use crate::baking::{self, Order};
+use crate::baking::{self, Order, Source};
 use crate::commands::Target;
 use crate::follow::follow;
 use crate::outcome::failure;
@@ -47,9 +47,8 @@ impl Ship {
     pub(crate) async fn run(self, session: &Session) -> Result<Exit, CliError> {
         let began = Instant::now();
         let Target { app, env } = self.target;
-        let directory = self.dir;
-        let order =
-            Order { app: app.clone(), version: None, directory, base: None, refresh: false };
+        let source = Source::Directory(self.dir);
+        let order = Order { app: app.clone(), version: None, source, base: None, refresh: false };
         let baked = baking::bake(session, order).await?;
         let bake_took = began.elapsed();
         let image = Some(ImageRef::Digest(baked.image));

@@ -5,10 +5,15 @@ use kiln_protocol::Exit;
 use kiln_protocol::bake::ContextContent;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::PathBuf;
 
 fn recipe(copy: &str) -> Recipe {
+    image(&format!("copy = [{copy}]"))
+}
+
+fn image(steps: &str) -> Recipe {
     let text = format!(
-        "app = \"hello\"\n[image]\nbase = \"debian-12\"\ncopy = [{copy}]\n\
+        "app = \"hello\"\n[image]\nbase = \"debian-12\"\n{steps}\n\
          [process.web]\ncommand = [\"/bin/true\"]\n"
     );
     Recipe::parse(&text).unwrap()
@@ -91,4 +96,53 @@ fn sockets_and_devices_are_refused() {
     let _socket = std::os::unix::net::UnixListener::bind(directory.path().join("app/s")).unwrap();
     let message = refused(directory.path(), APP);
     assert!(message.contains("neither a file"), "{message}");
+}
+
+fn installed(directory: &Path, pattern: &str) -> Result<Vec<String>, String> {
+    match Context::read(directory, &image(&format!("install = [\"{pattern}\"]"))) {
+        Ok(context) => Ok(context.entries.into_iter().map(|entry| entry.path).collect()),
+        Err(CliError::Failed { message, exit: Exit::Invalid, .. }) => Err(message),
+        Err(other) => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn package_files_are_found_by_patterns_and_must_be_there() {
+    let directory = directory();
+    for path in
+        ["dist/a/x_1.deb", "dist/b/x_2.deb", "dist/b/.x_3.deb", "dist/b/y.txt", "dist/z.deb"]
+    {
+        let path = directory.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "package").unwrap();
+    }
+    let check = |pattern: &str, expected: &[&str]| {
+        assert_eq!(installed(directory.path(), pattern).unwrap(), expected, "{pattern}");
+    };
+    check("dist/*/x_?.deb", &["dist/a/x_1.deb", "dist/b/x_2.deb"]);
+    check("dist/*.deb", &["dist/z.deb"]);
+    check("dist/z.deb", &["dist/z.deb"]);
+    for nothing in ["dist/y*.deb", "dist/z.deb/*.deb", "lib/*.deb", "dist/b/none.deb"] {
+        let message = installed(directory.path(), nothing).unwrap_err();
+        assert_eq!(message, format!("the recipe installs {nothing}, and there is no such file"));
+    }
+    symlink("z.deb", directory.path().join("dist/link.deb")).unwrap();
+    let message = installed(directory.path(), "dist/l*.deb").unwrap_err();
+    assert!(message.starts_with("dist/link.deb is a link"), "{message}");
+    fs::create_dir(directory.path().join("dist/dir.deb")).unwrap();
+    let message = installed(directory.path(), "dist/d*.deb").unwrap_err();
+    assert_eq!(message, "dist/dir.deb is not a package file");
+}
+
+#[test]
+fn packages_named_one_by_one_need_different_names() {
+    let directory = directory();
+    let (one, two) = (directory.path().join("a.deb"), directory.path().join("app/a.deb"));
+    fs::write(&one, "1").unwrap();
+    fs::write(&two, "2").unwrap();
+    let context = Context::of_packages(std::slice::from_ref(&one)).unwrap();
+    assert_eq!((context.entries[0].path.as_str(), context.files.len()), ("a.deb", 1));
+    let said = |paths: &[PathBuf]| Context::of_packages(paths).unwrap_err().to_string();
+    assert_eq!(said(&[one, two]), "two packages are called a.deb");
+    assert!(said(&["a.rpm".into()]).contains("their names end with .deb"));
 }

@@ -118,7 +118,7 @@ impl<'d> Walk<'d> {
         Ok(content)
     }
 
-    fn look(&self, path: &str) -> Result<Metadata, CliError> {
+    pub(super) fn look(&self, path: &str) -> Result<Metadata, CliError> {
         let place = self.place(path);
         std::fs::symlink_metadata(&place).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => {
@@ -128,12 +128,12 @@ impl<'d> Walk<'d> {
         })
     }
 
-    fn place(&self, path: &str) -> PathBuf {
+    pub(super) fn place(&self, path: &str) -> PathBuf {
         if path.is_empty() { self.directory.to_owned() } else { self.directory.join(path) }
     }
 }
 
-fn join(path: &mut String, segment: &str) {
+pub(super) fn join(path: &mut String, segment: &str) {
     if !path.is_empty() {
         path.push('/');
     }

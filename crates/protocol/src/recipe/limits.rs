@@ -2,6 +2,8 @@
 
 /// Packages of one image.
 pub const MAX_PACKAGES: usize = 1024;
+/// Patterns for package files of one image.
+pub const MAX_INSTALL: usize = 256;
 /// Provisioning commands of one image; each runs in turn.
 pub const MAX_RUN: usize = 256;
 /// Copies of one image.

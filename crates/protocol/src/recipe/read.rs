@@ -1,9 +1,9 @@
 //! From the text of a recipe to the recipe, key by key.
 
 use super::{
-    AbsolutePath, Capability, ContextPath, Copy, ImageSection, MAX_ARGUMENT_BYTES, MAX_ARGUMENTS,
-    MAX_COPY, MAX_PACKAGES, MAX_PROCESSES, MAX_RUN, MAX_STOP, MAX_WRITABLE, Process, Processes,
-    Recipe, Stop, User,
+    AbsolutePath, Capability, ContextPath, Copy, FilePattern, ImageSection, MAX_ARGUMENT_BYTES,
+    MAX_ARGUMENTS, MAX_COPY, MAX_INSTALL, MAX_PACKAGES, MAX_PROCESSES, MAX_RUN, MAX_STOP,
+    MAX_WRITABLE, Process, Processes, Recipe, Stop, User,
 };
 use crate::document::{Document, Mistake, Reader};
 use kiln_names::{ProcessName, Span};
@@ -12,6 +12,8 @@ use std::num::NonZeroU16;
 
 const RECIPE: &[&str] = &["app", "image", "process"];
 const IMAGE: &[&str] = &["base", "packages", "install", "run", "copy"];
+/// How the names of package files end that there is a package manager for.
+const PACKAGE_FILE: &str = ".deb";
 const COPY: &[&str] = &["from", "to"];
 const PROCESS: &[&str] = &["command", "port", "user", "writable", "capabilities", "stop"];
 const STOP: &[&str] = &["signal", "timeout"];
@@ -28,25 +30,25 @@ pub(super) fn recipe(text: &str) -> Result<Recipe, Mistake> {
 
 fn image(reader: &Reader<'_>) -> Result<ImageSection, Mistake> {
     let fields = reader.fields(IMAGE)?;
-    if let Some(install) = fields.get("install") {
-        refuse_package_files(&install)?;
-    }
     let packages = |list: &Reader<'_>| list.each("packages", MAX_PACKAGES, Reader::parse);
+    let install = |list: &Reader<'_>| list.each("package files", MAX_INSTALL, package_file);
     let run = |list: &Reader<'_>| list.each("commands", MAX_RUN, |r| r.word(MAX_ARGUMENT_BYTES));
     let copies = |list: &Reader<'_>| list.each("copies", MAX_COPY, copy);
     Ok(ImageSection {
         base: fields.require("base")?.parse()?,
         packages: fields.read("packages", packages)?.unwrap_or_default(),
+        install: fields.read("install", install)?.unwrap_or_default(),
         run: fields.read("run", run)?.unwrap_or_default(),
         copy: fields.read("copy", copies)?.unwrap_or_default(),
     })
 }
 
-fn refuse_package_files(list: &Reader<'_>) -> Result<(), Mistake> {
-    match list.each("package files", MAX_PACKAGES, Reader::text)?.is_empty() {
-        true => Ok(()),
-        false => Err(list.refuse("package files are not supported yet")),
+fn package_file(item: &Reader<'_>) -> Result<FilePattern, Mistake> {
+    let pattern: FilePattern = item.parse()?;
+    if pattern.as_str().ends_with(PACKAGE_FILE) {
+        return Ok(pattern);
     }
+    Err(item.refuse(format!("package files end with {PACKAGE_FILE}: others are not supported yet")))
 }
 
 fn copy(reader: &Reader<'_>) -> Result<Copy, Mistake> {

@@ -11,7 +11,7 @@ app = "hello"
 [image]
 base = "debian-12"
 packages = ["python3", "nginx-light=1.22.1-9"]
-install = []
+install = ["dist/hello_*.deb"]
 run = ["useradd --system hello"]
 copy = [{ from = "app/", to = "/srv/hello/" }]
 
@@ -40,6 +40,9 @@ fn a_whole_recipe_is_read_in_its_order() {
             "packages": [
               "python3",
               "nginx-light=1.22.1-9"
+            ],
+            "install": [
+              "dist/hello_*.deb"
             ],
             "run": [
               "useradd --system hello"
@@ -325,8 +328,16 @@ fn image(lines: &str) -> String {
 #[test]
 fn nothing_in_the_image_section_reaches_outside_or_becomes_an_option() {
     refused(
-        &image("install = ['dist/*.deb']"),
-        &expect!["line 6, column 1: image.install: package files are not supported yet"],
+        &image("install = ['dist/*.rpm']"),
+        &expect![
+            "line 6, column 12: image.install[0]: package files end with .deb: others are not supported yet"
+        ],
+    );
+    refused(
+        &image("install = ['../a.deb']"),
+        &expect![[
+            r#"line 6, column 12: image.install[0]: "../a.deb" is not a pattern for files: a path within the service's directory, with * and ? within names"#
+        ]],
     );
     refused(
         &image("run = ['true', '  ']"),
