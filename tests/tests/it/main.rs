@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there and then")]
 
+mod access;
 mod bakes;
 mod configuration;
 mod crashes;
