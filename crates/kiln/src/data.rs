@@ -135,3 +135,41 @@ fn write_private(path: &Path, text: &str) -> Result<()> {
     file.sync_all()?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_install_keeps_its_id_and_first_starts_at_once_agree_on_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let started: Vec<_> = std::thread::scope(|scope| {
+            let starts: Vec<_> = (0..4).map(|_| scope.spawn(|| new_install(dir.path()))).collect();
+            starts.into_iter().map(|start| start.join().unwrap().unwrap()).collect()
+        });
+        assert!(started.iter().all(|install| *install == started[0]), "{started:?}");
+        assert_eq!(read_install(dir.path()).unwrap(), Some(started[0]));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_directory_that_was_never_started_is_nothing_and_a_damaged_id_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(Data::existing(dir.path()).unwrap().is_none());
+        assert!(Data::existing(&dir.path().join("gone")).unwrap().is_none());
+        fs::write(dir.path().join("install"), "nonsense").unwrap();
+        assert!(Data::existing(dir.path()).is_err());
+    }
+
+    #[test]
+    fn the_token_is_made_once_and_for_its_owner_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let install = InstallId::from_random([1, 2, 3]);
+        let data = Data { root: dir.path().to_owned(), install };
+        let token = data.ensure_token().unwrap();
+        assert_eq!(token.len(), 64);
+        assert_eq!(data.ensure_token().unwrap(), token);
+        let mode = fs::metadata(data.at("admin.token")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}

@@ -26,8 +26,8 @@ pub(crate) enum Role {
 pub(crate) struct Player {
     pub(crate) process: ProcessIdent,
     pub(crate) address: Option<SocketAddr>,
-    /// The program it runs from: another one than ours has been upgraded since.
-    pub(crate) version: String,
+    /// The file that it runs from.
+    pub(crate) program: PathBuf,
 }
 
 /// The part is played for as long as this is held.
@@ -62,8 +62,8 @@ impl Role {
     pub(crate) fn announce(self, data: &Data, address: Option<SocketAddr>) -> Result<()> {
         let pid = i32::try_from(std::process::id()).context("a pid beyond 31 bits")?;
         let process = ProcessIdent::of(pid, &Boot::current()?)?;
-        let version = env!("CARGO_PKG_VERSION").to_owned();
-        let player = Player { process, address, version };
+        let program = std::env::current_exe().context("find this program")?;
+        let player = Player { process, address, program };
         let path = self.file(data);
         let new = path.with_extension("new");
         fs::write(&new, serde_json::to_vec(&player)?)?;

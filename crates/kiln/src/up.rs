@@ -81,10 +81,21 @@ impl Parts {
         })
     }
 
-    /// Finds the part's player, or starts one and waits until it is ready.
+    /// Finds the part's player, or starts one and waits until it is ready. A server that runs from
+    /// an earlier program makes room for one that runs from this; a router that does goes on, since
+    /// its connections would be lost.
     async fn ensure(&self, role: Role) -> Result<Player> {
         match role.player(&self.data) {
-            Some(player) => Ok(player),
+            Some(player) if player.program == self.program => Ok(player),
+            Some(earlier) if role == Role::Server => {
+                say::note("An earlier Kiln's server runs; this one's takes over.");
+                stop(&earlier, STOPPED).await?;
+                self.start(role).await
+            }
+            Some(earlier) => {
+                say::note("An earlier Kiln's router goes on until the next kiln down.");
+                Ok(earlier)
+            }
             None => self.start(role).await,
         }
     }
