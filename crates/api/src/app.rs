@@ -1,7 +1,7 @@
 //! What the handlers work with.
 
 use kiln_bakery::Bakery;
-use kiln_config::Repositories;
+use kiln_config::{Repositories, SmartHttp};
 use kiln_deploy::Orchestrator;
 use kiln_deploy::ports::{Clock, Engines};
 use kiln_image::Store;
@@ -14,10 +14,14 @@ use std::sync::Arc;
 pub struct App {
     /// Which Kiln it is.
     pub install: InstallId,
+    /// Where it listens over TCP.
+    pub address: Option<std::net::SocketAddr>,
     /// The database.
     pub database: Database,
     /// Configuration.
     pub configurations: Repositories,
+    /// The same, over git's own protocol.
+    pub git: SmartHttp,
     /// Images and the files of bakes.
     pub images: Store,
     /// What bakes.

@@ -7,6 +7,7 @@ pub(crate) mod blobs;
 pub(crate) mod configuration;
 pub(crate) mod deployments;
 pub(crate) mod envs;
+pub(crate) mod git;
 pub(crate) mod health;
 pub(crate) mod images;
 pub(crate) mod logs;

@@ -11,7 +11,7 @@
 //!
 //! # Guarantees
 //! * Every refusal, of unknown paths and malformed bodies too, is a problem document with a stable
-//!   code.
+//!   code; git alone is told in plain text, which is all that it shows.
 //! * Nothing is answered over TCP without the token. The socket is its own lock: only root opens it.
 //! * Bodies, headers, answers and connections have limits; see [`serve`] and [`request`].
 

@@ -2,7 +2,7 @@
 
 use crate::handlers::deployments::ask;
 use crate::handlers::{
-    apps, bakes, bases, blobs, configuration, deployments, envs, health, images, logs, running,
+    apps, bakes, bases, blobs, configuration, deployments, envs, git, health, images, logs, running,
 };
 use kiln_protocol::{PROBLEM_JSON, Problem};
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn, PathItem};
@@ -28,7 +28,8 @@ pub fn document() -> OpenApi {
         envs::create, envs::list, envs::show, envs::delete, envs::set,
         bases::bake, bases::list, bakes::bake, blobs::put,
         images::list, images::show, images::remove, images::collect,
-        configuration::show, configuration::log, configuration::put,
+        configuration::show, configuration::log, configuration::diff, configuration::file,
+        configuration::put, configuration::list, git::references, git::fetch, git::push,
         ask::plan, ask::deploy, ask::rollback, ask::redeploy,
         deployments::undo, deployments::abort, deployments::retry, ask::stop,
         ask::resize, ask::replace, deployments::list, deployments::show,
@@ -57,7 +58,7 @@ impl Modify for Common {
 
 /// `list-apps`, `set-apps-metadata`: handlers of one name tell apart by their path.
 fn name_operation(path: &str, operation: &mut Operation) {
-    let segments = path.trim_start_matches("/v1/").split('/');
+    let segments = path.trim_start_matches("/v1").trim_start_matches('/').split('/');
     let fixed: Vec<&str> = segments.filter(|segment| !segment.starts_with('{')).collect();
     let verb = operation.operation_id.take().unwrap_or_default();
     operation.operation_id = Some(format!("{verb}-{}", fixed.join("-")));

@@ -3,7 +3,9 @@
 mod caller;
 mod json;
 mod names;
+mod plain;
 
 pub(crate) use caller::Caller;
 pub(crate) use json::Body;
 pub(crate) use names::{Names, Parameters};
+pub(crate) use plain::PlainRefusal;

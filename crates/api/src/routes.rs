@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::handlers::deployments::ask;
 use crate::handlers::{
-    apps, bakes, bases, blobs, configuration, deployments, envs, health, images, logs, running,
+    apps, bakes, bases, blobs, configuration, deployments, envs, git, health, images, logs, running,
 };
 use crate::refusal::Refusal;
 use axum::Router;
@@ -52,7 +52,12 @@ pub(crate) fn table() -> Vec<Route> {
         (paths::COLLECT, PATIENT, post(images::collect)),
         (paths::CONFIG, PROMPT, get(configuration::show)),
         (paths::CONFIG_LOG, PROMPT, get(configuration::log)),
-        (paths::CONFIG_FILE, PROMPT, put(configuration::put)),
+        (paths::CONFIG_DIFF, PROMPT, get(configuration::diff)),
+        (paths::CONFIG_FILE, PROMPT, get(configuration::file).put(configuration::put)),
+        (paths::CONFIGURED, PROMPT, get(configuration::list)),
+        (paths::GIT_REFERENCES, PATIENT, get(git::references)),
+        (paths::GIT_FETCH, PATIENT, post(git::fetch)),
+        (paths::GIT_PUSH, PATIENT, post(git::push)),
         (paths::PLAN, PROMPT, post(ask::plan)),
         (paths::DEPLOY, PROMPT, post(ask::deploy)),
         (paths::ROLLBACK, PROMPT, post(ask::rollback)),

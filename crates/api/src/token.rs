@@ -1,31 +1,74 @@
 //! The token that opens the API over TCP.
 
 use crate::refusal::Refusal;
+use crate::request::PlainRefusal;
 use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use kiln_names::Digest;
 use kiln_protocol::Code;
 use std::sync::Arc;
+
+/// Where git asks; there the token may be a password, for git knows nothing else.
+const GIT: &str = "/git/";
+
+/// What a request shows to be let in.
+#[derive(Debug, PartialEq, Eq)]
+enum Credentials {
+    /// The token itself.
+    Bearer(String),
+    /// The token as a password. (RFC 7617)
+    Basic { user: String, password: String },
+}
 
 /// Lets a request through when it carries the token.
 pub(crate) async fn check(
     State(token): State<Arc<str>>,
     request: Request,
     next: Next,
-) -> Result<Response, Refusal> {
-    let given = request.headers().get(axum::http::header::AUTHORIZATION);
-    let given = given.and_then(|value| value.to_str().ok()).and_then(bearer);
+) -> Result<Response, Response> {
+    let is_git = request.uri().path().starts_with(GIT);
+    let given = match Credentials::of(request.headers()) {
+        Some(Credentials::Bearer(given)) => Some(given),
+        Some(Credentials::Basic { password, .. }) if is_git => Some(password),
+        _ => None,
+    };
     match given {
-        Some(given) if same(given, &token) => Ok(next.run(request).await),
-        Some(_) => Err(refused("the token is not the right one")),
-        None => Err(refused("a token is needed here")),
+        Some(given) if same(&given, &token) => Ok(next.run(request).await),
+        Some(_) => Err(refused(is_git, "the token is not the right one")),
+        None => Err(refused(is_git, "a token is needed here")),
     }
 }
 
-fn bearer(value: &str) -> Option<&str> {
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+/// The name that git was told to log in with. Any will do: the token opens.
+pub(crate) fn user(headers: &HeaderMap) -> Option<String> {
+    match Credentials::of(headers)? {
+        Credentials::Basic { user, .. } => Some(user),
+        Credentials::Bearer(_) => None,
+    }
+}
+
+impl Credentials {
+    fn of(headers: &HeaderMap) -> Option<Self> {
+        Self::parse(headers.get(header::AUTHORIZATION)?.to_str().ok()?)
+    }
+
+    fn parse(value: &str) -> Option<Self> {
+        let (scheme, rest) = value.split_once(' ')?;
+        let rest = rest.trim();
+        if scheme.eq_ignore_ascii_case("bearer") {
+            return Some(Self::Bearer(rest.to_owned()));
+        }
+        if !scheme.eq_ignore_ascii_case("basic") {
+            return None;
+        }
+        let pair = String::from_utf8(BASE64.decode(rest).ok()?).ok()?;
+        let (user, password) = pair.split_once(':')?;
+        Some(Self::Basic { user: user.to_owned(), password: password.to_owned() })
+    }
 }
 
 /// Compares in a time that depends on neither text: hashes of equal length, to their end.
@@ -35,9 +78,20 @@ fn same(one: &str, other: &str) -> bool {
     one.bytes().zip(other.bytes()).map(differing).fold(0, std::ops::BitOr::bitor) == 0
 }
 
-fn refused(detail: &str) -> Refusal {
-    let hint = "--token or KILN_TOKEN: what admin.token in the server's data directory holds.";
-    Refusal::new(Code::Unauthorized, detail).hint(hint)
+/// Says no, and in which form the token is wanted. Only git is invited to send a password: a browser
+/// that had one would send it along with requests that other sites make.
+fn refused(is_git: bool, detail: &str) -> Response {
+    let refusal = Refusal::new(Code::Unauthorized, detail);
+    let (mut response, scheme) = if is_git {
+        let hint = "the password is the API's token; kiln config url says how to give it.";
+        (PlainRefusal::from(refusal.hint(hint)).into_response(), "Basic realm=\"Kiln\"")
+    } else {
+        let hint = "--token or KILN_TOKEN: what admin.token in the server's data directory holds.";
+        (refusal.hint(hint).into_response(), "Bearer")
+    };
+    let scheme = HeaderValue::from_static(scheme);
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+    response
 }
 
 #[cfg(test)]
@@ -53,10 +107,19 @@ mod tests {
     }
 
     #[test]
-    fn a_bearer_token_stands_behind_its_scheme() {
-        assert_eq!(bearer("Bearer abc"), Some("abc"));
-        assert_eq!(bearer("bearer  abc "), Some("abc"));
-        assert_eq!(bearer("Basic abc"), None);
-        assert_eq!(bearer("abc"), None);
+    fn a_token_stands_behind_its_scheme_or_is_a_password() {
+        let bearer = |token: &str| Some(Credentials::Bearer(token.to_owned()));
+        let basic = |user: &str, password: &str| {
+            let (user, password) = (user.to_owned(), password.to_owned());
+            Some(Credentials::Basic { user, password })
+        };
+        let check = |value: &str, expected| assert_eq!(Credentials::parse(value), expected);
+        check("Bearer abc", bearer("abc"));
+        check("bearer  abc ", bearer("abc"));
+        check("Basic YWRhOmE6Yg==", basic("ada", "a:b"));
+        check("basic Og==", basic("", ""));
+        for bad in ["Basic abc", "Basic", "Basic YWRh", "abc", "Digest abc", "Basic !!", ""] {
+            check(bad, None);
+        }
     }
 }

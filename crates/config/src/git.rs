@@ -116,17 +116,26 @@ pub(crate) async fn run(
 
 /// Starts `git ARGUMENTS` on the repository; it dies with the handle.
 pub(crate) fn spawn(repository: &Path, arguments: &[&str]) -> Result<Child, GitError> {
-    let child = Command::new("git")
+    Ok(on(repository, arguments).spawn()?)
+}
+
+/// `git ARGUMENTS` on the repository.
+pub(crate) fn on(repository: &Path, arguments: &[&str]) -> Command {
+    let mut command = command();
+    command.arg("--git-dir").arg(repository).args(arguments);
+    command
+}
+
+/// `git` with pipes, and with nothing of the machine's or the user's settings.
+pub(crate) fn command() -> Command {
+    let mut command = Command::new("git");
+    command
         .args(SETTINGS)
-        .arg("--git-dir")
-        .arg(repository)
-        .args(arguments)
         .env_clear()
         .envs(ENVIRONMENT)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()?;
-    Ok(child)
+        .kill_on_drop(true);
+    command
 }

@@ -2,6 +2,7 @@
 
 use crate::git::{self, GitError};
 use kiln_names::CommitId;
+use std::ffi::OsString;
 use std::path::Path;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout};
@@ -30,7 +31,17 @@ pub(crate) enum Found {
 
 impl Objects {
     pub(crate) fn open(repository: &Path) -> Result<Self, GitError> {
-        let mut process = git::spawn(repository, &["cat-file", "--batch-command"])?;
+        Self::open_with(repository, &[])
+    }
+
+    /// The same with more in git's environment: where objects lie that are not the repository's yet.
+    pub(crate) fn open_with(
+        repository: &Path,
+        environment: &[(OsString, OsString)],
+    ) -> Result<Self, GitError> {
+        let mut command = git::on(repository, &["cat-file", "--batch-command"]);
+        let pairs = environment.iter().map(|(name, value)| (name, value));
+        let mut process = command.envs(pairs).spawn()?;
         let questions = process.stdin.take().expect("it was asked for as a pipe");
         let answers = process.stdout.take().expect("it was asked for as a pipe");
         Ok(Self { _process: process, questions, answers: BufReader::new(answers) })

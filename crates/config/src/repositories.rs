@@ -9,7 +9,7 @@ use std::io::{Error as IoError, ErrorKind};
 use std::path::{Path, PathBuf};
 
 /// What is being made or removed begins with this, which no application does.
-const UNFINISHED: &str = ".kiln-";
+pub(crate) const UNFINISHED: &str = ".kiln-";
 
 /// The configuration of every application in every environment.
 #[derive(Debug, Clone)]
@@ -39,6 +39,30 @@ impl Repositories {
     #[must_use]
     pub fn path(&self, app: &AppName, env: &EnvName) -> PathBuf {
         self.directory.join(format!("{app}-{env}.git"))
+    }
+
+    /// Which application and environment a repository of that name belongs to, if it is one's name.
+    #[must_use]
+    pub fn owners(name: &str) -> Option<(AppName, EnvName)> {
+        let (app, env) = name.strip_suffix(".git")?.rsplit_once('-')?;
+        Some((AppName::parse(app).ok()?, EnvName::parse(env).ok()?))
+    }
+
+    /// Every application and environment that has a repository, by name.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn list(&self) -> std::io::Result<Vec<(AppName, EnvName)>> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(&self.directory)? {
+            found.extend(entry?.file_name().to_str().and_then(Self::owners));
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// Makes the repository if it is not there, with a first commit that is the same everywhere.
@@ -159,4 +183,32 @@ impl Repositories {
 /// Someone else made it meanwhile: theirs has the same first commit.
 fn is_taken(error: &IoError) -> bool {
     matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repositorys_name_says_whose_it_is_and_nothing_else_does() {
+        let (app, env) = Repositories::owners("my-app-prod.git").unwrap();
+        assert_eq!((app.as_str(), env.as_str()), ("my-app", "prod"));
+        let others = [
+            "hello-prod",
+            "hello.git",
+            "../hello-prod.git",
+            "hello-prod.git/",
+            "..",
+            "",
+            ".git",
+            "-.git",
+            ".hooks",
+            "Hello-prod.git",
+            "hello-prod.git.git",
+            "a\0b-prod.git",
+        ];
+        for name in others {
+            assert!(Repositories::owners(name).is_none(), "{name:?}");
+        }
+    }
 }

@@ -124,7 +124,7 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    async fn text(&mut self, file: ConfigurationFile) -> Result<String, ReadError> {
+    pub(crate) async fn text(&mut self, file: ConfigurationFile) -> Result<String, ReadError> {
         let commit = self.commit;
         let content = self.content(file).await?;
         let content = content.ok_or(ReadError::MissingFile { file, commit })?;

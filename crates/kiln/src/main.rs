@@ -2,6 +2,7 @@
 
 mod chain;
 mod clock;
+mod config_hook;
 mod daemon;
 mod data;
 mod down;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
     match std::env::args_os().nth(1).as_deref().and_then(OsStr::to_str) {
         Some("server") => daemon::run(&daemon::Server::parse_from(daemon_args())),
         Some("router") => daemon::run(&daemon::Router::parse_from(daemon_args())),
+        Some("config-hook") => config_hook::run(),
         _ => command_line(),
     }
 }

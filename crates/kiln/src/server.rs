@@ -23,14 +23,14 @@ use tokio::sync::watch;
 /// Serves until told to stop.
 pub(crate) async fn serve(data: &Data, api: SocketAddr, network: Option<Subnet>) -> Result<()> {
     let tcp = TcpListener::bind(api).await.with_context(|| format!("listen on {api}"))?;
-    let app = Arc::new(assemble(data, network).await?);
+    let address = tcp.local_addr()?;
+    let app = Arc::new(assemble(data, network, address).await?);
     let recovered = app.orchestrator.recover().await.context("take up deployments")?;
     tracing::info!(deployments = recovered.len(), "the server runs");
     let unix = kiln_api::bind_unix(&data.at("kiln.sock")).context("make the socket")?;
     let token = data.ensure_token()?;
     let stopping = stopping();
     let over_socket = kiln_api::serve_unix(unix, app.clone(), ended(stopping.clone()));
-    let address = tcp.local_addr()?;
     let over_tcp = kiln_api::serve_tcp(tcp, app.clone(), &token, ended(stopping));
     Role::Server.announce(data, Some(address))?;
     tokio::join!(over_socket, over_tcp);
@@ -40,13 +40,19 @@ pub(crate) async fn serve(data: &Data, api: SocketAddr, network: Option<Subnet>)
 }
 
 /// Everything that the API works with.
-async fn assemble(data: &Data, network: Option<Subnet>) -> Result<kiln_api::App> {
+async fn assemble(
+    data: &Data,
+    network: Option<Subnet>,
+    address: SocketAddr,
+) -> Result<kiln_api::App> {
     let network = Network::ensure(data.install, network).context("prepare the network")?;
     let database = Database::open(&data.at("kiln.db")).await?;
     let images = kiln_image::Store::open(&data.at("images")).context("open the image store")?;
     let configurations =
         kiln_config::Repositories::open(data.at("config")).context("open the configuration")?;
     let program = program()?;
+    let git = kiln_config::SmartHttp::open(configurations.clone(), program.clone())
+        .context("prepare to serve git")?;
     let bakery = bakery(data, &database, &images, &network, &program)?;
     let engine = LocalEngine::start(Settings {
         db: database.clone(),
@@ -69,8 +75,10 @@ async fn assemble(data: &Data, network: Option<Subnet>) -> Result<kiln_api::App>
     let install = data.install;
     Ok(kiln_api::App {
         install,
+        address: Some(address),
         database,
         configurations,
+        git,
         images,
         bakery,
         orchestrator,

@@ -34,7 +34,11 @@ pub const COLLECT: &str = "/v1/collect-images";
 pub const CONFIG: &str = "/v1/apps/{app}/envs/{env}/config";
 /// Its commits.
 pub const CONFIG_LOG: &str = "/v1/apps/{app}/envs/{env}/config/log";
-/// One of its files.
+/// How two of them differ; `?from=COMMIT&to=COMMIT`.
+pub const CONFIG_DIFF: &str = "/v1/apps/{app}/envs/{env}/config/diff";
+/// Every application and environment with configuration.
+pub const CONFIGURED: &str = "/v1/config";
+/// One of its files; `?at=COMMIT`.
 pub const CONFIG_FILE: &str = "/v1/apps/{app}/envs/{env}/config/files/{file}";
 /// What a deployment would do.
 pub const PLAN: &str = "/v1/apps/{app}/envs/{env}/plan";
@@ -68,6 +72,15 @@ pub const DEPLOYMENTS: &str = "/v1/deployments";
 pub const DEPLOYMENT: &str = "/v1/deployments/{deployment}";
 /// How it goes; `?after=SEQ`.
 pub const DEPLOYMENT_EVENTS: &str = "/v1/deployments/{deployment}/events";
+
+/// A configuration's repository, as git clones it: `APP-ENV.git`.
+pub const GIT: &str = "/git/{repository}";
+/// What git asks first: the branch, and what the server can do; `?service=git-upload-pack`.
+pub const GIT_REFERENCES: &str = "/git/{repository}/info/refs";
+/// Clone and fetch.
+pub const GIT_FETCH: &str = "/git/{repository}/git-upload-pack";
+/// Push.
+pub const GIT_PUSH: &str = "/git/{repository}/git-receive-pack";
 
 /// A path with its `{names}` replaced, in their order, each value escaped.
 ///

@@ -1,4 +1,8 @@
-//! Configuration on the wire: files at a commit, and the commits.
+//! Configuration on the wire: files at a commit, the commits, and how two of them differ.
+
+mod difference;
+
+pub use difference::{Change, changes};
 
 use crate::Timestamp;
 use kiln_names::{AppName, CommitId, EnvName};
@@ -43,4 +47,30 @@ pub struct NewFile {
     /// Refuse if the newest commit is not this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expect: Option<CommitId>,
+}
+
+/// An application and an environment that have configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Configured {
+    /// The application.
+    pub app: AppName,
+    /// The environment.
+    pub env: EnvName,
+    /// The newest commit.
+    pub newest: Commit,
+}
+
+/// How a configuration differs between two commits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Comparison {
+    /// The application.
+    pub app: AppName,
+    /// The environment.
+    pub env: EnvName,
+    /// The commit that is compared with.
+    pub from: CommitId,
+    /// The commit that is compared.
+    pub to: CommitId,
+    /// What differs, file by file.
+    pub changes: Vec<Change>,
 }

@@ -16,6 +16,10 @@ pub struct Health {
     pub version: String,
     /// Which Kiln it is.
     pub install: kiln_names::InstallId,
+    /// Where the API listens over TCP, which is where git finds the configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub address: Option<std::net::SocketAddr>,
 }
 
 /// An application in an environment.

@@ -9,6 +9,7 @@ mod configuration;
 mod crashes;
 mod debian;
 mod failures;
+mod git;
 mod layering;
 mod life;
 mod lock;

@@ -9,7 +9,8 @@ use kiln_protocol::status::Health;
 /// Says that Kiln works, and which one it is.
 #[utoipa::path(get, path = paths::HEALTH, tag = "kiln", responses((status = 200, body = Health)))]
 pub(crate) async fn health(State(app): Shared) -> Json<Health> {
-    Json(Health { version: env!("CARGO_PKG_VERSION").to_owned(), install: app.install })
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    Json(Health { version, install: app.install, address: app.address })
 }
 
 /// Describes the API.

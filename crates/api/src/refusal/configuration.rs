@@ -1,7 +1,7 @@
 //! Refusals of the configuration's repositories.
 
 use super::Refusal;
-use kiln_config::{EnsureError, LogError, PutError, ReadError};
+use kiln_config::{AskError, EnsureError, LogError, PutError, ReadError};
 use kiln_protocol::Code;
 
 impl From<EnsureError> for Refusal {
@@ -39,5 +39,18 @@ impl From<PutError> for Refusal {
 impl From<LogError> for Refusal {
     fn from(error: LogError) -> Self {
         Self::internal(&error)
+    }
+}
+
+impl From<AskError> for Refusal {
+    fn from(error: AskError) -> Self {
+        use AskError as E;
+        match &error {
+            E::Busy => Self::of(Code::Unavailable, &error).hint("try again."),
+            E::TooLong(_) => Self::of(Code::TooLarge, &error),
+            E::Body(_) => Self::of(Code::BadRequest, &error),
+            E::Deadline => Self::of(Code::Timeout, &error),
+            E::Io(_) | E::Git(_) => Self::internal(&error),
+        }
     }
 }

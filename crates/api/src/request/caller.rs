@@ -1,6 +1,7 @@
 //! Who asks.
 
 use crate::app::App;
+use crate::token;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use kiln_protocol::wire::USER_HEADER;
@@ -24,7 +25,8 @@ impl FromRequestParts<Arc<App>> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Infallible> {
         let name = parts.headers.get(USER_HEADER).and_then(|value| value.to_str().ok());
-        let who = name.map_or_else(|| UNNAMED.to_owned(), plain);
+        let name = name.map(str::to_owned).or_else(|| token::user(&parts.headers));
+        let who = name.map_or_else(|| UNNAMED.to_owned(), |name| plain(&name));
         Ok(Self(By { who, at_ms: app.clock.now_ms() }))
     }
 }

@@ -7,6 +7,7 @@ mod bakes;
 mod catalog;
 mod configuration;
 mod deployments;
+mod git;
 mod ports;
 mod raw;
 mod refusals;

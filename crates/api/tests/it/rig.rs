@@ -85,6 +85,8 @@ async fn assemble(data: &Path, engine: Arc<SimEngine>) -> App {
     let database = Database::open(&data.join("kiln.db")).await.unwrap();
     let images = kiln_image::Store::open(&data.join("images")).unwrap();
     let configurations = kiln_config::Repositories::open(data.join("config")).unwrap();
+    // What judges a push is the kiln program's own; here every push is fine.
+    let git = kiln_config::SmartHttp::open(configurations.clone(), "/bin/true".into()).unwrap();
     let install = InstallId::from_random([1, 2, 3]);
     let ids = || InstanceId::from_random([1, 2, 3, 4, 5, 6]);
     let settings = kiln_bakery::Settings::new("/nowhere".into(), install, None, ids);
@@ -101,7 +103,18 @@ async fn assemble(data: &Path, engine: Arc<SimEngine>) -> App {
         fuse: Fuse::none(),
     };
     let orchestrator = Orchestrator::new(database.clone(), ports);
-    App { install, database, configurations, images, bakery, orchestrator, engines, clock }
+    App {
+        install,
+        address: None,
+        database,
+        configurations,
+        git,
+        images,
+        bakery,
+        orchestrator,
+        engines,
+        clock,
+    }
 }
 
 pub(crate) fn hello() -> AppName {

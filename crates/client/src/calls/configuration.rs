@@ -4,7 +4,7 @@ use crate::{Client, ClientError};
 use http::Method;
 use kiln_names::{AppName, EnvName};
 use kiln_protocol::paths::{self, fill, query};
-use kiln_protocol::revision::{Commit, NewFile, Revision};
+use kiln_protocol::revision::{Commit, Comparison, Configured, NewFile, Revision};
 
 /// Every method fails as [`ClientError`] says.
 impl Client {
@@ -30,6 +30,24 @@ impl Client {
         let path = fill(paths::CONFIG_LOG, &[app.as_str(), env.as_str()]);
         let query = query(&[("limit", Some(limit.to_string()))]);
         self.ask(Method::GET, &format!("{path}{query}")).await
+    }
+
+    /// How two commits differ; the newest from the one before it unless told.
+    pub async fn config_diff(
+        &self,
+        app: &AppName,
+        env: &EnvName,
+        from: Option<&str>,
+        to: Option<&str>,
+    ) -> Result<Comparison, ClientError> {
+        let path = fill(paths::CONFIG_DIFF, &[app.as_str(), env.as_str()]);
+        let query = query(&[("from", from.map(str::to_owned)), ("to", to.map(str::to_owned))]);
+        self.ask(Method::GET, &format!("{path}{query}")).await
+    }
+
+    /// The applications and environments that have configuration.
+    pub async fn configured(&self) -> Result<Vec<Configured>, ClientError> {
+        self.ask(Method::GET, paths::CONFIGURED).await
     }
 
     /// Replaces one whole file.

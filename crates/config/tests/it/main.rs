@@ -4,6 +4,7 @@
 
 mod concurrency;
 mod history;
+mod pushing;
 mod revisions;
 mod writing;
 
@@ -50,7 +51,13 @@ impl Bench {
 
     /// Runs git as a person would who has the repository's path.
     pub(crate) fn git(&self, arguments: &[&str]) -> String {
+        self.git_with(&[], arguments)
+    }
+
+    /// The same with more in its environment.
+    pub(crate) fn git_with(&self, environment: &[(&str, &str)], arguments: &[&str]) -> String {
         let output = Command::new("git")
+            .envs(environment.iter().copied())
             .args(["-c", "user.name=p", "-c", "user.email=p@x", "--git-dir"])
             .arg(self.repositories.path(&self.app, &self.env))
             .args(arguments)
