@@ -1,8 +1,8 @@
 //! What an instance cannot do, tried from inside, mostly as root with every right that a bake has: the
 //! worst that Kiln ever starts.
 
-use crate::lab::{Lab, SHIM, status, until};
-use kiln_container::{InstanceSpec, exit_record, signal_stop, step};
+use crate::lab::{Lab, SHIM, status};
+use kiln_container::{InstanceSpec, signal_stop, step};
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::ErrorKind;
 use std::os::fd::AsRawFd;
@@ -115,7 +115,7 @@ async fn nobody_makes_a_device_and_a_step_makes_a_pipe() {
 }
 
 #[tokio::test]
-async fn the_kernels_switches_can_neither_be_read_nor_turned() {
+async fn the_kernels_secrets_are_hidden_and_its_switches_stay() {
     let lab = Lab::new();
     let script = "for at in kcore keys latency_stats sched_debug timer_list interrupts; do
              [ ! -e /proc/$at ] || [ -z \"$(head -c 1 /proc/$at)\" ] || echo read $at
@@ -124,11 +124,11 @@ async fn the_kernels_switches_can_neither_be_read_nor_turned() {
          for at in /sys/firmware /sys/devices/virtual/powercap; do
              [ -z \"$(ls $at 2>/dev/null)\" ] || echo listed $at
          done
-         for at in sysrq-trigger sys/kernel/core_pattern sys/kernel/hostname sys/vm/drop_caches \
-             sys/net/ipv4/ip_forward irq/default_smp_affinity; do
-             (echo 1 > /proc/$at) 2>/dev/null && echo wrote $at
+         for at in sysrq-trigger sys/kernel/core_pattern sys/kernel/panic sys/vm/swappiness; do
+             value=$(cat /proc/$at 2>/dev/null)
+             (echo \"$value\" > /proc/$at) 2>/dev/null && echo wrote $at
          done
-         (echo 1 > /sys/kernel/uevent_helper) 2>/dev/null && echo wrote sys
+         (echo 10 > /sys/kernel/mm/ksm/sleep_millisecs) 2>/dev/null && echo wrote sys
          mkdir /sys/fs/cgroup/x 2>/dev/null && echo made a group
          chmod 0777 /proc/sys/kernel/core_pattern 2>/dev/null && echo changed a mode
          echo end";
@@ -137,19 +137,15 @@ async fn the_kernels_switches_can_neither_be_read_nor_turned() {
     }
 }
 
+/// Some of the shim's descriptors are directories of the host's.
 #[tokio::test]
 async fn no_working_directory_leads_out() {
     let lab = Lab::new();
-    std::fs::write(lab.image().join("inside"), "").unwrap();
     for number in 0..32 {
-        for up in ["", "/..", "/../../../../.."] {
-            let mut spec = lab.shell("cd ../../../../../..; ls -d inside");
-            spec.cwd = format!("/proc/self/fd/{number}{up}").into();
-            // That it starts nowhere else is one right answer, that it does not start another.
-            if lab.try_launch(&spec).await.is_ok() {
-                until("it ends", || exit_record(&lab.place(&spec)).unwrap().is_some()).await;
-                assert_eq!(lab.log(&spec), "stdout F inside\n", "{}", spec.cwd.display());
-            }
+        for beyond in ["", "/..", "/../../../../.."] {
+            let mut spec = lab.shell("pwd");
+            spec.cwd = format!("/proc/self/fd/{number}{beyond}").into();
+            lab.try_launch(&spec).await.unwrap_err();
         }
     }
 }

@@ -83,7 +83,9 @@ async fn of_the_machine_an_instance_reaches_the_router_and_nothing_else() {
     // A server that starts again leaves the door as it is.
     Network::ensure(lab.install, None).unwrap();
     let ports = [&other, &router].map(port);
-    std::thread::spawn(move || router.incoming().for_each(drop));
+    for listener in [other, router] {
+        std::thread::spawn(move || listener.incoming().for_each(drop));
+    }
     let mut spec = lab.shell(&format!(
         "for port in {} {}; do
              nc -w 5 {gateway} $port < /dev/null && echo in || echo refused
