@@ -6,7 +6,7 @@ use kiln_load::{Answer, Target};
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
@@ -70,9 +70,23 @@ impl Kiln {
     /// # Errors
     /// When it does not start.
     pub fn try_start() -> Result<Self> {
+        Self::try_start_on(ports::free()?)
+    }
+
+    /// Starts one whose API and router listen on every address of the machine.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn on_every_address() -> Self {
+        let everywhere = |at: SocketAddr| SocketAddr::from((Ipv4Addr::UNSPECIFIED, at.port()));
+        let ports = ports::free().expect("ports are free").map(everywhere);
+        Self::try_start_on(ports).expect("kiln starts; these tests need root").knowing_tiny()
+    }
+
+    fn try_start_on([api, http]: [SocketAddr; 2]) -> Result<Self> {
         let scratch = tempfile::Builder::new().prefix("kiln-").tempdir()?;
         let data = scratch.path().join("data");
-        let [api, http] = ports::free()?;
         let ready = Mutex::new(Ready { api, http });
         let kiln = Self { scratch, data, ready, up: Mutex::new(None) };
         kiln.up()?;
@@ -85,11 +99,14 @@ impl Kiln {
     /// When that does not work.
     #[must_use]
     pub fn with_tiny() -> Self {
-        let kiln = Self::start();
+        Self::start().knowing_tiny()
+    }
+
+    fn knowing_tiny(self) -> Self {
         let archive = image::rootfs().expect("a root file system");
-        kiln.done(["base", "bake", "tiny", "--rootfs", &archive.to_string_lossy()]);
-        kiln.done(["env", "create", "prod"]);
-        kiln
+        self.done(["base", "bake", "tiny", "--rootfs", &archive.to_string_lossy()]);
+        self.done(["env", "create", "prod"]);
+        self
     }
 
     /// Types `kiln up` on its data, on the ports it had before.

@@ -6,6 +6,7 @@
 mod access;
 mod bakes;
 mod configuration;
+mod containment;
 mod crashes;
 mod debian;
 mod failures;
