@@ -1,12 +1,13 @@
 //! One Kiln of its own: started, asked, hurt, taken down, and looked after.
 
-use crate::{Leaks, Ran, image, ports, program, until, until_some};
+use crate::ports::Ports;
+use crate::{Leaks, Ran, image, program, until, until_some};
 use anyhow::{Context, Result};
 use kiln_load::{Answer, Target};
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
@@ -25,6 +26,8 @@ pub struct Kiln {
     data: PathBuf,
     ready: Mutex<Ready>,
     up: Mutex<Option<Child>>,
+    #[expect(dead_code, reason = "its ports are its own for as long as it lives")]
+    ports: Ports,
 }
 
 /// Where it listens.
@@ -70,7 +73,7 @@ impl Kiln {
     /// # Errors
     /// When it does not start.
     pub fn try_start() -> Result<Self> {
-        Self::try_start_on(ports::free()?)
+        Self::try_start_on(Ports::take()?)
     }
 
     /// Starts one whose API and router listen on every address of the machine.
@@ -79,16 +82,15 @@ impl Kiln {
     /// When it does not start.
     #[must_use]
     pub fn on_every_address() -> Self {
-        let everywhere = |at: SocketAddr| SocketAddr::from((Ipv4Addr::UNSPECIFIED, at.port()));
-        let ports = ports::free().expect("ports are free").map(everywhere);
+        let ports = Ports::take().expect("ports are free").everywhere();
         Self::try_start_on(ports).expect("kiln starts; these tests need root").knowing_tiny()
     }
 
-    fn try_start_on([api, http]: [SocketAddr; 2]) -> Result<Self> {
+    fn try_start_on(ports: Ports) -> Result<Self> {
         let scratch = tempfile::Builder::new().prefix("kiln-").tempdir()?;
         let data = scratch.path().join("data");
-        let ready = Mutex::new(Ready { api, http });
-        let kiln = Self { scratch, data, ready, up: Mutex::new(None) };
+        let ready = Mutex::new(Ready { api: ports.api, http: ports.http });
+        let kiln = Self { scratch, data, ready, up: Mutex::new(None), ports };
         kiln.up()?;
         Ok(kiln)
     }

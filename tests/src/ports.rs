@@ -1,25 +1,50 @@
 //! Ports that stay one's own while nobody listens on them.
 
 use anyhow::{Context, Result};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicU32, Ordering};
+use rustix::fs::{FlockOperation, flock};
+use std::fs::File;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
 
-/// Below those that the kernel hands to whoever connects: a restart finds its port again.
-const PORTS: std::ops::Range<u16> = 20_000..32_000;
+/// Below those that the kernel hands to whoever connects, so that a restart finds its port again, and
+/// above those that Kiln hands to instances on the machine's network.
+const PORTS: std::ops::Range<u16> = 30_000..32_000;
 
-/// How many were asked for in this process.
-static ASKED: AtomicU32 = AtomicU32::new(0);
+/// Where test runs tell each other which ports they use; beside the archives that they share.
+const LOCKS: &str = "/var/cache/kiln-tests/ports";
 
-/// Two free addresses. Everybody who asks begins to look at another place, in other processes too, so
-/// that tests side by side do not meet.
-pub(crate) fn free() -> Result<[SocketAddr; 2]> {
-    let count = u32::from(PORTS.end - PORTS.start);
-    let asked = ASKED.fetch_add(1, Ordering::Relaxed);
-    let first = std::process::id().wrapping_mul(8).wrapping_add(asked * 1_999) % count;
-    let mut free = (0..count)
-        .filter_map(|n| u16::try_from((first + n) % count).ok())
-        .map(|n| SocketAddr::from((Ipv4Addr::LOCALHOST, PORTS.start + n)))
-        .filter(|address| TcpListener::bind(address).is_ok());
-    let mut next = || free.next().context("no port is free");
-    Ok([next()?, next()?])
+/// Two addresses that no other test gets while this is held, of this run or of another.
+#[derive(Debug)]
+pub(crate) struct Ports {
+    pub(crate) api: SocketAddr,
+    pub(crate) http: SocketAddr,
+    #[expect(dead_code, reason = "held for as long as the ports are used")]
+    locks: [File; 2],
+}
+
+impl Ports {
+    /// Takes two free ports.
+    pub(crate) fn take() -> Result<Self> {
+        std::fs::create_dir_all(LOCKS).context("make the directory of locks")?;
+        let mut free = PORTS.filter_map(|port| Some((port, lock(port)?)));
+        let mut next = || free.next().context("no port is free");
+        let ((api, first), (http, second)) = (next()?, next()?);
+        let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Ok(Self { api: at(api), http: at(http), locks: [first, second] })
+    }
+
+    /// The same ports on every address of the machine.
+    pub(crate) fn everywhere(mut self) -> Self {
+        self.api.set_ip(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        self.http.set_ip(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        self
+    }
+}
+
+/// The lock of a port that is neither taken by another test nor listened on.
+fn lock(port: u16) -> Option<File> {
+    let lock = File::create(Path::new(LOCKS).join(port.to_string())).ok()?;
+    flock(&lock, FlockOperation::NonBlockingLockExclusive).ok()?;
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()?;
+    Some(lock)
 }
