@@ -2,6 +2,7 @@
 
 use kiln_tests::{Kiln, debian, repository, suite, until};
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(60);
@@ -53,6 +54,64 @@ fn flask_greets_as_configured_and_its_worker_works() {
     until("the worker works", SOON, || {
         kiln.done(["logs", "hello-world", "prod"]).stdout.contains("for the 1. time.")
     });
+}
+
+/// hello-world as a package, built by its own script.
+fn package(kiln: &Kiln) -> String {
+    let script = repository().join("examples/hello-world/package/build.sh");
+    let built = Command::new(script).arg(kiln.scratch()).output().unwrap();
+    assert!(built.status.success(), "{built:?}");
+    kiln.scratch().join("hello-world_1.0_all.deb").to_string_lossy().into_owned()
+}
+
+#[test]
+fn a_package_without_a_recipe_serves_as_its_systemd_unit_says() {
+    let kiln = kiln();
+    let package = package(&kiln);
+    kiln.done(["app", "create", "hello-world"]);
+    let config = repository().join("examples/hello-world/config");
+    put(&kiln, "hello-world", &config.join("application-properties.json"));
+    let params = r#"{"min": 1, "healthCheck": {"path": "/healthy"}}"#;
+    let _put = kiln.put("hello-world", "deployment-params.json", params).exits(0);
+    let bake = ["bake", "hello-world", "1.0", "--package", &package, "--base", "debian-12"];
+    let baked = kiln.json(bake.into_iter().chain(["--port", "8080"]));
+    assert_eq!(baked["layers"][0]["step"], "install");
+    kiln.done(["deploy", "hello-world", "prod", "hello-world:1.0", "-m", "from a package"]);
+    assert_eq!(kiln.get("hello-world").text(), "Hello from production!\n");
+    // Once more is the same image; another command is another.
+    let again = kiln.json(bake.into_iter().chain(["--port", "8080"]));
+    assert_eq!((&again["image"], &again["cached"]), (&baked["image"], &true.into()));
+    let other = ["--command", "/usr/bin/gunicorn --version"];
+    kiln.run(bake.into_iter().chain(other)).exits(5).says(&["a version is set once"]);
+}
+
+#[test]
+fn a_recipe_installs_package_files_beside_its_own() {
+    let kiln = kiln();
+    package(&kiln);
+    kiln.done(["app", "create", "hello"]);
+    let recipe = |install: &str| {
+        let text = format!(
+            "app = \"hello\"\n[image]\nbase = \"debian-12\"\ninstall = [\"{install}\"]\n\
+             run = [\"id hello\"]\n[process.web]\ncommand = [\"/usr/bin/gunicorn\"]\n"
+        );
+        std::fs::write(kiln.scratch().join("kiln.toml"), text).unwrap();
+    };
+    let directory = kiln.scratch().to_string_lossy().into_owned();
+    recipe("hello-*_all.deb");
+    let baked = kiln.json(["bake", "hello", "1", "--dir", &directory]);
+    let steps: Vec<_> = baked["layers"].as_array().unwrap().iter().map(|it| &it["step"]).collect();
+    assert_eq!(steps, ["install", "run"]);
+
+    recipe("dist/*.deb");
+    let ran = kiln.run(["bake", "hello", "2", "--dir", &directory]).exits(4);
+    ran.says(&["the recipe installs dist/*.deb, and there is no such file"]);
+    std::fs::write(kiln.scratch().join("broken.deb"), "text\n").unwrap();
+    recipe("broken.deb");
+    let ran = kiln.run(["bake", "hello", "2", "--dir", &directory]).exits(4);
+    ran.says(&["install broken.deb", "is not a Debian format archive"]);
+    let broken = kiln.scratch().join("broken.deb").to_string_lossy().into_owned();
+    kiln.run(["bake", "hello", "2", "--package", &broken]).exits(2).says(&["--base"]);
 }
 
 #[test]

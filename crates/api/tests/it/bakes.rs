@@ -1,9 +1,9 @@
 //! Bakes, bases and images over the wire.
 
 use crate::rig::{Rig, all, code, hello, problem, recipe};
-use kiln_names::{Digest, ImageRef, Version};
+use kiln_names::{BaseName, Digest, ImageRef, Version};
 use kiln_protocol::Code;
-use kiln_protocol::bake::{BakeEvent, NewBake};
+use kiln_protocol::bake::{BakeEvent, NewBake, PackagedService};
 
 #[tokio::test]
 async fn a_bake_asks_for_what_is_missing_then_tells_how_it_goes() {
@@ -47,6 +47,26 @@ async fn a_mistake_in_a_recipe_and_a_missing_base_are_told() {
     let refused = problem(rig.client.bake(&with(good.replace("small", "large"))).await);
     assert_eq!(refused.code, Code::BaseNotFound);
     assert!(refused.detail.contains("known are small"), "{}", refused.detail);
+}
+
+#[tokio::test]
+async fn a_bake_is_of_a_recipe_or_of_packages_on_a_base() {
+    let rig = Rig::ready().await;
+    let nothing = NewBake { recipe: None, ..recipe("one") };
+    let package = Some(PackagedService::default());
+    let base = Some(BaseName::parse("small").unwrap());
+    let check = async |new: &NewBake, code: Code, words: &str| {
+        let refused = problem(rig.client.bake(new).await);
+        assert_eq!(refused.code, code);
+        assert!(refused.detail.contains(words), "{}", refused.detail);
+    };
+    check(&nothing, Code::Invalid, "either a recipe or a package is wanted").await;
+    let both = NewBake { package: package.clone(), ..recipe("one") };
+    check(&both, Code::Invalid, "either a recipe or a package is wanted").await;
+    let baseless = NewBake { package, ..nothing };
+    check(&baseless, Code::Invalid, "a base, which is to be named").await;
+    let text = NewBake { base, ..baseless };
+    check(&text, Code::InvalidRecipe, "install text: package files end with .deb").await;
 }
 
 #[tokio::test]

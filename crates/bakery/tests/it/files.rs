@@ -118,11 +118,7 @@ async fn package_files_that_cannot_be_installed_fail_with_what_dpkg_says() {
         assert!(kitchen.settles().await);
         assert_eq!(layers(), before, "{expected}");
     };
-    check(
-        b"this is text, and no package".to_vec(),
-        "'/kiln-install/it.deb' is not a Debian format archive",
-    )
-    .await;
+    check(b"text\n".to_vec(), "'/kiln-install/it.deb' is not a Debian format archive").await;
     let foreign = deb("foreign", "Architecture: s390x", &[]);
     check(foreign, "package architecture (s390x) does not match system").await;
     let lonely = deb("lonely", "Architecture: all\nDepends: no-such-thing", &[]);
