@@ -40,9 +40,6 @@ impl RequestBody {
     /// # Errors
     /// The client's, while its body is read.
     pub(crate) async fn receive(incoming: Incoming) -> Result<Self, BodyError> {
-        if incoming.is_end_stream() {
-            return Ok(Self::Empty);
-        }
         match incoming.size_hint().exact() {
             Some(size) if size <= BUFFERED_BYTES => {
                 let limit = usize::try_from(BUFFERED_BYTES).unwrap_or(usize::MAX);

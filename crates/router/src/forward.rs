@@ -5,7 +5,7 @@ mod refusal;
 mod target;
 
 use crate::body::{RequestBody, ResponseBody};
-use crate::headers;
+use crate::headers::{self, Said};
 use crate::plane::Plane;
 use crate::tunnel;
 use crate::upstream::Detached;
@@ -38,18 +38,22 @@ async fn carry(
     let target = Target::read(&request)?;
     let upgrade = asked_upgrade(&mut request);
     let (mut parts, incoming) = request.into_parts();
-    if !incoming.is_end_stream() && !target.has_route(plane) {
+    let body = if incoming.is_end_stream() {
+        RequestBody::Empty
+    } else if target.has_route(plane) {
+        Box::pin(RequestBody::receive(incoming)).await?
+    } else {
         // Said before the client is made to send its body.
         return Err(Refusal::NoRoute(target.host().into_owned()));
-    }
-    let body = RequestBody::receive(incoming).await?;
+    };
     target.set_origin_form(&mut parts);
-    headers::to_instance(&mut parts.headers, client, target.host_header());
+    headers::to_instance(&mut parts.headers);
     let mut outgoing = Request::from_parts(parts, body);
     if upgrade.is_some() {
         headers::go_on_as_websocket(outgoing.headers_mut());
     }
-    let delivered = deliver(plane, &target, outgoing, began).await?;
+    let said = Said { client, host: target.host_header() };
+    let delivered = deliver(plane, &target, outgoing, said, began).await?;
     delivered.lease.figures.answered(delivered.response.status(), began.elapsed());
     Ok(answer(delivered, upgrade))
 }

@@ -32,6 +32,7 @@ mod health;
 mod instance;
 mod listen;
 mod plane;
+mod pulse;
 mod routing;
 mod serve;
 mod shard;

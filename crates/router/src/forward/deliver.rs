@@ -3,6 +3,7 @@
 use super::refusal::Refusal;
 use super::target::Target;
 use crate::body::RequestBody;
+use crate::headers::Said;
 use crate::instance::{Instance, Lease};
 use crate::plane::Plane;
 use crate::upstream::{Alone, Answer, Link, Sent, Streamed, Unanswered};
@@ -54,12 +55,13 @@ pub(super) async fn deliver(
     plane: &Plane,
     target: &Target,
     mut request: Request<RequestBody>,
+    said: Said<'_>,
     began: Instant,
 ) -> Result<Delivered, Refusal> {
     let mut tried: Vec<InstanceId> = Vec::new();
     loop {
         let lease = target.lease(plane, &tried)?;
-        let failed = match exchange(&lease.instance, request, tried.is_empty()).await {
+        let failed = match exchange(&lease.instance, request, said, tried.is_empty()).await {
             Ok(response) => return Ok(Delivered { response, lease }),
             Err(failed) => failed,
         };
@@ -79,21 +81,23 @@ pub(super) async fn deliver(
 async fn exchange(
     instance: &Instance,
     mut request: Request<RequestBody>,
+    said: Said<'_>,
     reuse: bool,
 ) -> Result<Response<Passing>, Failed> {
     if request.body().is_streamed() || request.headers().contains_key(header::UPGRADE) {
-        return exchange_alone(instance, request).await;
+        // Kept apart, as are other rare ways, so that the future of most requests is small to move.
+        return Box::pin(exchange_alone(instance, request, said)).await;
     }
     let age = if request.method().is_idempotent() { Duration::MAX } else { FRESH };
     while reuse && let Some(link) = idle(instance, age).await {
-        match link.send(&mut request).await {
+        match link.send(&mut request, Some(said)).await {
             Ok(response) => return Ok(passing(instance, response)),
             Err(Unanswered { sent: Sent::Nothing, .. }) => {}
             Err(why) => return Err(Failed { why, back: Some(request) }),
         }
     }
-    match Link::open(instance.address).await {
-        Ok(link) => match link.send(&mut request).await {
+    match Box::pin(Link::open(instance.address)).await {
+        Ok(link) => match link.send(&mut request, Some(said)).await {
             Ok(response) => Ok(passing(instance, response)),
             Err(why) => Err(Failed { why, back: Some(request) }),
         },
@@ -104,8 +108,12 @@ async fn exchange(
 /// Sends a request over a connection of its own.
 async fn exchange_alone(
     instance: &Instance,
-    request: Request<RequestBody>,
+    mut request: Request<RequestBody>,
+    said: Said<'_>,
 ) -> Result<Response<Passing>, Failed> {
+    for (name, value) in said.lines() {
+        request.headers_mut().insert(name, value);
+    }
     match Alone::open(instance.address).await {
         Ok(alone) => match alone.send(request).await {
             Ok(response) => Ok(response.map(Passing::Detached)),

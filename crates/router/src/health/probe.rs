@@ -34,7 +34,7 @@ pub(super) async fn ask(address: SocketAddr, path: &str, timeout: Duration) -> O
 async fn answer(address: SocketAddr, path: &str) -> Result<(bool, String), String> {
     let link = Link::open(address).await.map_err(|error| describe_io(&error))?;
     let response = link
-        .send(&mut request(address, path)?)
+        .send(&mut request(address, path)?, None)
         .await
         .map_err(|failed| format!("no answer: {}", failed.error))?;
     let status = response.status();

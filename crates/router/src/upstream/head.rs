@@ -2,6 +2,7 @@
 
 use super::framing::{Framing, Unframed};
 use crate::body::RequestBody;
+use crate::headers::Said;
 use bytes::{Buf, Bytes};
 use http::header::{
     CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
@@ -38,8 +39,9 @@ pub(super) enum NoHead {
     Framing(#[from] Unframed),
 }
 
-/// The bytes of a request's head. Its framing is said anew, by the body that is at hand.
-pub(super) fn write(request: &Request<RequestBody>) -> Vec<u8> {
+/// The bytes of a request's head, with what the router says. Its framing is said anew, by the body
+/// that is at hand.
+pub(super) fn write(request: &Request<RequestBody>, said: Option<Said<'_>>) -> Vec<u8> {
     let mut head = Vec::with_capacity(USUAL_BYTES);
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     for part in [request.method().as_str(), " ", path, " HTTP/1.1\r\n"] {
@@ -55,6 +57,9 @@ pub(super) fn write(request: &Request<RequestBody>) -> Vec<u8> {
         } else {
             write_line(&mut head, name, value.as_bytes());
         }
+    }
+    for (name, value) in said.iter().flat_map(Said::lines) {
+        write_line(&mut head, &name, value.as_bytes());
     }
     if let Some(length) = length {
         write_line(&mut head, &CONTENT_LENGTH, length.to_string().as_bytes());

@@ -5,6 +5,7 @@ use super::framing::Framing;
 use super::head::{self, Head};
 use super::streamed::Streamed;
 use crate::body::RequestBody;
+use crate::headers::Said;
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
 use std::future::poll_fn;
@@ -74,7 +75,7 @@ impl Link {
         Ok(Self { stream, read: Bytes::new(), unwritten, sent: Sent::Nothing, broken: None })
     }
 
-    /// Sends a request, whose body must be at hand, and waits for the head of its answer. The request
+    /// Sends a request, whose body must be at hand, with what the router says, and waits for the head of its answer. The request
     /// is left as it is, unless an answer begins: then its headers are used up.
     ///
     /// # Cancellation
@@ -82,9 +83,10 @@ impl Link {
     pub(crate) async fn send(
         mut self,
         request: &mut Request<RequestBody>,
+        said: Option<Said<'_>>,
     ) -> Result<Response<Answer>, Unanswered> {
         self.sent = Sent::Nothing;
-        self.unwritten = Unwritten::of(request);
+        self.unwritten = Unwritten::of(request, said);
         let head = poll_fn(|cx| self.poll_head(cx, request)).await;
         match head {
             Ok(head) => Ok(self.answer(head)),
@@ -182,12 +184,12 @@ impl Link {
 }
 
 impl Unwritten {
-    fn of(request: &Request<RequestBody>) -> Self {
+    fn of(request: &Request<RequestBody>, said: Option<Said<'_>>) -> Self {
         let body = match request.body() {
             RequestBody::Whole(bytes) => bytes.clone(),
             RequestBody::Empty | RequestBody::Streamed(_) => Bytes::new(),
         };
-        Self { head: head::write(request), head_written: 0, body }
+        Self { head: head::write(request, said), head_written: 0, body }
     }
 
     fn is_empty(&self) -> bool {

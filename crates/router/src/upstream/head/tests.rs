@@ -7,7 +7,7 @@ fn written(body: RequestBody, lines: &[(&str, &str)]) -> String {
     for (name, value) in lines {
         request = request.header(*name, *value);
     }
-    String::from_utf8(write(&request.body(body).unwrap())).unwrap()
+    String::from_utf8(write(&request.body(body).unwrap(), None)).unwrap()
 }
 
 #[test]
