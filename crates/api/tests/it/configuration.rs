@@ -5,6 +5,7 @@ use kiln_names::CommitId;
 use kiln_protocol::Code;
 use kiln_protocol::catalog::{NewApp, NewEnvironment};
 use kiln_protocol::revision::NewFile;
+use kiln_store::audit;
 
 const PROPERTIES: &str = "application-properties.json";
 
@@ -27,6 +28,11 @@ async fn the_repository_is_made_on_first_use_and_a_file_is_replaced_whole() {
     let new = file(r#"{"a": 1}"#, Some(first.commit));
     let commit = client.put_config(&hello(), &prod(), PROPERTIES, &new).await.unwrap();
     assert_eq!((commit.author.as_str(), commit.message.as_str()), ("ada", "because"));
+    let mut db = rig.app.database.read().await.unwrap();
+    let row = audit::newest(&mut db, 1).await.unwrap().remove(0);
+    let what = serde_json::json!({"did": "put configuration", "app": "hello", "env": "prod",
+        "file": PROPERTIES, "commit": commit.commit});
+    assert_eq!((row.by.who.as_str(), &row.what), ("ada", &what));
     let second = client.config(&hello(), &prod(), None).await.unwrap();
     assert_eq!((second.commit, &*second.files[PROPERTIES]), (commit.commit, r#"{"a": 1}"#));
     let old = client.config(&hello(), &prod(), Some(&first.commit.to_string()[..8])).await;

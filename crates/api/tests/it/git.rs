@@ -2,13 +2,17 @@
 //! own; here every push is fine.
 
 use crate::rig::{Rig, hello, prod};
+use kiln_api::App;
 use kiln_client::{Client, Endpoint};
+use kiln_config::SmartHttp;
 use kiln_names::CommitId;
 use kiln_protocol::revision::NewFile;
 use kiln_store::audit;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
+use std::sync::Arc;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
@@ -25,10 +29,16 @@ struct Remote {
 
 impl Remote {
     async fn start() -> Self {
+        Self::judged_by("/bin/true").await
+    }
+
+    async fn judged_by(program: &str) -> Self {
         let rig = Rig::ready().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let app = rig.app.clone();
+        let mut app = App::clone(&rig.app);
+        app.git = SmartHttp::open(app.configurations.clone(), program.into()).unwrap();
+        let app = Arc::new(app);
         tokio::spawn(async move {
             kiln_api::serve_tcp(listener, app, TOKEN, std::future::pending()).await;
         });
@@ -158,6 +168,27 @@ async fn history_is_only_added_to() {
     refused(&git(&clone, &["push", "--force"]).await, "non-fast-forward");
     refused(&git(&clone, &["push", "origin", ":main"]).await, "deletion prohibited");
     assert_eq!(remote.head().await, head);
+}
+
+#[tokio::test]
+async fn without_a_judge_there_is_no_push() {
+    let refuses = async |remote: &Remote| {
+        let clone = remote.clone("ada", &[]).await;
+        let head = remote.head().await;
+        commit(&clone, PARAMS, "{\"min\": 3}\n").await;
+        let output = git(&clone, &["push"]).await;
+        assert!(!output.status.success(), "{output:?}");
+        assert_eq!(remote.head().await, head);
+    };
+    for program in ["/bin/false", "/nowhere/kiln"] {
+        refuses(&Remote::judged_by(program).await).await;
+    }
+    let remote = Remote::start().await;
+    let hook = remote.rig.data.path().join("config/.hooks/pre-receive");
+    std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o400)).unwrap();
+    refuses(&remote).await;
+    std::fs::remove_file(&hook).unwrap();
+    assert!(!git(&remote.homes.path().join("ada"), &["push"]).await.status.success());
 }
 
 #[tokio::test]

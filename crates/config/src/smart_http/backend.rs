@@ -1,7 +1,7 @@
 //! One `git http-backend` at work.
 
 use super::hooks::Hooks;
-use super::{AskError, Question};
+use super::{Ask, AskError, Pack, Question};
 use crate::git::{self, GitError};
 use bytes::{Bytes, BytesMut};
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -62,9 +62,13 @@ impl Backend {
         for setting in SETTINGS {
             command.args(["-c", setting]);
         }
-        let hooks_path = format!("core.hooksPath={}", hooks.directory.display());
+        if question.ask == Ask::Exchange(Pack::Receive) {
+            hooks.check()?;
+        }
         let child = command
-            .args(["-c", &hooks_path, "http-backend"])
+            .arg("-c")
+            .arg(hooks.setting())
+            .arg("http-backend")
             .envs(question.environment(root))
             .envs(hooks.environment(report))
             .process_group(0)

@@ -2,6 +2,7 @@
 
 use super::Moved;
 use kiln_names::CommitId;
+use rustix::fs::Access;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -24,7 +25,7 @@ const HOOKS: [(&str, &str); 2] = [
 /// The hooks on the disk.
 #[derive(Debug, Clone)]
 pub(super) struct Hooks {
-    pub(super) directory: PathBuf,
+    directory: PathBuf,
     program: PathBuf,
 }
 
@@ -42,6 +43,22 @@ impl Hooks {
             fs::rename(new, directory.join(name))?;
         }
         Ok(Self { directory, program })
+    }
+
+    /// Sees that git will run them. It passes over a hook that is missing or may not be executed, on
+    /// a file system mounted without that say, and would then take every push.
+    pub(super) fn check(&self) -> std::io::Result<()> {
+        for (name, _) in HOOKS {
+            rustix::fs::access(self.directory.join(name), Access::EXEC_OK)?;
+        }
+        Ok(())
+    }
+
+    /// The setting that points git at them.
+    pub(super) fn setting(&self) -> OsString {
+        let mut setting = OsString::from("core.hooksPath=");
+        setting.push(&self.directory);
+        setting
     }
 
     /// What the hooks are told.
