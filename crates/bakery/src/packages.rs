@@ -83,7 +83,7 @@ impl Asked<'_> {
                 let simulate = format!("{APT} --simulate {FILES} {files}");
                 shell(&format!(
                     "for file in {files}; do dpkg-deb --field $file Package >/dev/null || exit; done\n\
-                     if plan=$({simulate} 2>/dev/null); then echo \"$plan\"\n\
+                     if plan=$({simulate} 2>/dev/null); then printf '%s\\n' \"$plan\"\n\
                      else {APT} update && {simulate}; fi"
                 ))
             }

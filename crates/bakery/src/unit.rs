@@ -38,13 +38,21 @@ impl Unit {
             settings.set(key, &value).map_err(|reason| UnitError::Setting {
                 unit: name.to_owned(),
                 line: number,
-                setting: format!("{key}={value}"),
+                setting: shown(&format!("{key}={value}")),
                 reason,
             })?;
         }
         let lacks = |reason| UnitError::Lacks { unit: name.to_owned(), reason };
         settings.unit(name).map_err(lacks)
     }
+}
+
+/// How much of a setting is shown.
+const SHOWN: usize = 120;
+
+/// Foreign text as it can be shown: short, and without what a terminal would obey.
+fn shown(text: &str) -> String {
+    text.chars().take(SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// A setting of `[Service]`.

@@ -105,8 +105,12 @@ fn shipped(
             }
         }
     }
-    units.retain(|name, _| name.ends_with(SERVICE) && !name.contains('@'));
+    units.retain(|name, _| is_service(name));
     Ok(units)
+}
+
+fn is_service(name: &str) -> bool {
+    name.ends_with(SERVICE) && !name.contains('@') && !name.contains(char::is_control)
 }
 
 /// What dpkg keeps of a package: `NAME.list`, or `NAME:ARCHITECTURE.list` where packages of several

@@ -13,7 +13,7 @@ mod stop;
 mod user;
 
 pub use capability::Capability;
-pub use command_line::{CommandLine, split};
+pub use command_line::{CommandLine, split_words};
 pub use image_process::{ImageProcess, InvalidLabel, labels};
 pub use limits::*;
 pub use package::Package;

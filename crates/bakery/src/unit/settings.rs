@@ -2,7 +2,7 @@
 
 use super::Unit;
 use kiln_names::Span;
-use kiln_protocol::recipe::{AbsolutePath, CommandLine, MAX_STOP, Signal, Stop, User, split};
+use kiln_protocol::recipe::{AbsolutePath, CommandLine, MAX_STOP, Signal, Stop, User, split_words};
 
 /// What Kiln does for every instance by its own means, or what has no meaning in one: restarts,
 /// logs, limits, isolation.
@@ -125,10 +125,10 @@ fn command(value: &str) -> Result<CommandLine, String> {
     for word in command.words() {
         let rest = word.replace("%%", "").replace("$$", "");
         if rest.contains('%') {
-            return Err("specifiers with % are not understood".to_owned());
+            return Err("specifiers with % are not replaced".to_owned());
         }
         if rest.contains('$') {
-            return Err("variables are not put in".to_owned());
+            return Err("variables with $ are not replaced".to_owned());
         }
     }
     Ok(command)
@@ -141,7 +141,7 @@ fn unescape(word: &str) -> String {
 /// A value without specifiers.
 fn plain(value: &str) -> Result<String, String> {
     if value.replace("%%", "").contains('%') {
-        return Err("specifiers with % are not understood".to_owned());
+        return Err("specifiers with % are not replaced".to_owned());
     }
     Ok(value.replace("%%", "%"))
 }
@@ -159,7 +159,7 @@ fn variables(value: &str) -> Result<Vec<String>, String> {
         }
         Ok(word)
     };
-    split(value)?.iter().map(|word| read(word)).collect()
+    split_words(value)?.iter().map(|word| read(word)).collect()
 }
 
 fn is_root(value: &str) -> bool {

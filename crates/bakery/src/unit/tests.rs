@@ -70,7 +70,7 @@ fn what_is_not_understood_is_refused_with_its_place() {
     check("ExecStart=/a\nType=forking", at);
     check("ExecStart=/a\nType=oneshot", "line 3: Type=oneshot");
     check("ExecStart=/a %i", "line 2: ExecStart=/a %i: specifiers");
-    check("ExecStart=/a $OPTIONS", "variables are not put in");
+    check("ExecStart=/a $OPTIONS", "variables with $ are not replaced");
     check("ExecStart=-/a", "by its whole path");
     check("ExecStart=a", "by its whole path");
     check("ExecStart=/a ; /b", "no shell reads it");
@@ -86,5 +86,6 @@ fn what_is_not_understood_is_refused_with_its_place() {
     check("TimeoutStopSec=infinity", "one number and one unit");
     check("TimeoutStopSec=1min 30s", "one number and one unit");
     check("ExecStart=/a\nUser=a\nGroup=b", "its Group is not that of its User");
+    check("A\x1b[31m=b", "line 2: A [31m=b: this");
     check("garbage", "garbage=: this is not understood");
 }

@@ -11,7 +11,7 @@ use std::process::Command;
 const UNIT: &str = "[Service]\nExecStart=/usr/bin/hello --loud\nUser=hello\nEnvironment=TONE=high\n\
                     RuntimeDirectory=hello\nKillSignal=SIGINT\nTimeoutStopSec=5\n";
 const POSTINST: &str = "#!/bin/sh\nset -e\nuseradd --system --no-create-home hello\n\
-                        invoke-rc.d hello start\nls / > /usr/share/hello-saw\n";
+                        invoke-rc.d hello start\nls / > /usr/share/hello-saw\ntouch /kiln-install/mine\n";
 
 /// Makes a package, of version 1.0 unless it is `NAME=VERSION`. `fields` are lines of its control file; files beneath `DEBIAN/`
 /// are maintainer scripts.

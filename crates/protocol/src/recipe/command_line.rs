@@ -25,7 +25,7 @@ impl CommandLine {
     /// or a word means something else to a shell.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let refuse = |rule| Invalid::new(text, "a command", rule);
-        let words = split(text).map_err(refuse)?;
+        let words = split_words(text).map_err(refuse)?;
         if !words.first().is_some_and(|program| program.starts_with('/')) {
             return Err(refuse(
                 "the program is wanted by its whole path, such as /usr/bin/python3",
@@ -51,9 +51,11 @@ impl std::fmt::Display for CommandLine {
 }
 kiln_names::checked_text!(CommandLine);
 
-/// The words of a line; fails with the rule that it breaks. Where it stands in a word is all that
-/// there is to know.
-pub fn split(text: &str) -> Result<Vec<String>, &'static str> {
+/// The words of a line, by the rules of [`CommandLine`].
+///
+/// # Errors
+/// The rule that the line breaks, in words.
+pub fn split_words(text: &str) -> Result<Vec<String>, &'static str> {
     let mut words = Vec::new();
     let mut letters = text.chars();
     let mut word: Option<String> = None;
