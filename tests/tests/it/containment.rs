@@ -5,32 +5,39 @@ use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(30);
 
+/// Asks an address for the front page of `hello`, and says whether it answered. The asking end stays
+/// open for a while: a client that hangs up wants no answer.
+const PROBE: &str = "\
+    page() { printf 'GET / HTTP/1.0\\r\\nHost: hello.prod.localhost\\r\\n\\r\\n'; sleep 2; }
+    ask() { page | busybox nc -w 2 $2 $3 | busybox grep -q 'hello 1' &&
+        echo \"$1 answers\" || echo \"$1 is silent\"; }
+    gateway=$(busybox ip route | busybox awk '/default/ { print $3 }')
+";
+
 /// The gateway is an address of the machine like any other: what listens on all of them listens there.
 #[test]
-fn an_instance_talks_to_others_through_the_router_and_not_to_the_api() {
+fn environments_meet_at_the_router_and_nowhere_else() {
     let kiln = Kiln::on_every_address();
-    let project = Project::serving(&kiln, "hello", "hello 1\n");
-    let script = format!(
-        "gateway=$(busybox ip route | busybox awk '/default/ {{ print $3 }}')
-         ask() {{ printf 'GET / HTTP/1.0\\r\\nHost: hello.prod.localhost\\r\\n\\r\\n' |
-                 busybox nc -w 5 $gateway $1; }}
-         until ask {} | busybox grep 'hello 1'; do sleep 0.1; done
-         ask {} && echo the API answers || echo the API is out of reach
-         exec sleep 100000",
+    let hello = Project::serving(&kiln, "hello", "hello 1\n");
+    kiln.done(["ship", "hello", "prod", "--dir", hello.dir(), "-m", "first light"]);
+    let instance = &kiln.list(["instances", "hello", "prod"])[0];
+    let (at, port) = instance["address"].as_str().unwrap().split_once(':').unwrap();
+    let asked = format!(
+        "{PROBE}ask router $gateway {}\nask api $gateway {}\nask instance {at} {port}\n\
+         echo end\nexec sleep 100000\n",
         kiln.http().port(),
         kiln.api().port(),
     );
-    project.write("files/probe", &script);
-    project.recipe(
-        "[process.web]\ncommand = [\"/bin/service\", \"serve\"]\nport = 8080\n\n\
-         [process.probe]\ncommand = [\"/bin/sh\", \"/srv/probe\"]\n",
-    );
-    kiln.done(["ship", "hello", "prod", "--dir", project.dir(), "-m", "first light"]);
-    until("the probe has asked both", SOON, || {
-        kiln.done(["logs", "hello", "prod"]).stdout.contains("the API is out of reach")
-    });
-    let logs = kiln.done(["logs", "hello", "prod"]).stdout;
-    assert!(logs.contains("hello 1") && !logs.contains("the API answers"), "{logs}");
+    let probe = Project::running(&kiln, "probe", &[]);
+    probe.write("files/probe", &asked);
+    probe.recipe("[process.probe]\ncommand = [\"/bin/sh\", \"/srv/probe\"]\n");
+    kiln.done(["env", "create", "test"]);
+    kiln.done(["ship", "probe", "test", "--dir", probe.dir(), "-m", "who is there"]);
+    let logs = || kiln.done(["logs", "probe", "test"]).stdout;
+    until("the probe has asked all", SOON, || logs().contains("end"));
+    for said in ["router answers", "api is silent", "instance is silent"] {
+        assert!(logs().contains(said), "{}", logs());
+    }
 }
 
 #[test]

@@ -35,7 +35,8 @@ pub(super) fn table(install: InstallId, network: Subnet) -> String {
 
 /// What instances may ask of the machine itself, whatever address of its they ask: the router, so that
 /// environments talk through it; a name, since the machine may be the server that its own
-/// `resolv.conf` names; and whether it is there.
+/// `resolv.conf` names; and whether it is there. Connections are reset: the other way to refuse is
+/// rationed by the kernel.
 fn input(all: &str) -> String {
     format!(
         "type filter hook input priority filter; policy accept;\n\
@@ -44,6 +45,7 @@ fn input(all: &str) -> String {
          tcp dport @{DOORS} accept\n\
          meta l4proto {{ tcp, udp }} th dport 53 accept\n\
          icmp type echo-request accept\n\
+         meta l4proto tcp reject with tcp reset\n\
          reject\n"
     )
 }
