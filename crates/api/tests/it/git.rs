@@ -13,6 +13,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
@@ -64,6 +65,11 @@ impl Remote {
         self.rig.client.config(&hello(), &prod(), None).await.unwrap().commit
     }
 
+    /// How many things lie beside each other in the directory of repositories.
+    fn entries(&self) -> usize {
+        std::fs::read_dir(self.rig.data.path().join("config")).unwrap().count()
+    }
+
     async fn put(&self, content: &str, expect: Option<CommitId>) -> bool {
         let new = NewFile { content: content.to_owned(), message: "put".to_owned(), expect };
         self.rig.client.put_config(&hello(), &prod(), PARAMS, &new).await.is_ok()
@@ -84,6 +90,16 @@ impl Remote {
         let answer = String::from_utf8_lossy(&answer).into_owned();
         (answer[9..12].parse().unwrap(), answer)
     }
+}
+
+/// Waits until it is so.
+async fn until(so: impl AsyncFn() -> bool) {
+    let waiting = async {
+        while !so().await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), waiting).await.unwrap();
 }
 
 /// Runs git in a directory as a person without any settings would.
@@ -138,8 +154,38 @@ async fn a_push_is_the_newest_commit_and_is_recorded() {
     let what = serde_json::json!({"did": "push configuration", "app": "hello", "env": "prod",
         "from": from, "to": to});
     assert_eq!(row.what, what);
-    let left = std::fs::read_dir(remote.rig.data.path().join("config")).unwrap();
-    assert_eq!(left.count(), 2, "the repository, the hooks, and nothing unfinished");
+    assert_eq!(remote.entries(), 2, "the repository, the hooks, and nothing unfinished");
+}
+
+#[tokio::test]
+async fn a_push_ends_as_it_would_when_its_sender_is_gone() {
+    let remote = Remote::start().await;
+    let clone = remote.clone("ada", &[]).await;
+    let from = remote.head().await;
+    let to = commit(&clone, PARAMS, "{\"min\": 3}\n").await;
+    let line = format!("{from} {to} refs/heads/main\0report-status");
+    let mut body = format!("{:04x}{line}0000", line.len() + 4).into_bytes();
+    body.extend(piped("git", &["pack-objects", "-q", "--revs", "--stdout"], &clone, b"HEAD").await);
+    let mut stream = TcpStream::connect(remote.address).await.unwrap();
+    let length = body.len();
+    let head = format!(
+        "POST /git/hello-prod.git/git-receive-pack HTTP/1.1\r\nhost: x\r\n\
+         authorization: Bearer {TOKEN}\r\ncontent-length: {length}\r\n\
+         content-type: application/x-git-receive-pack-request\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let (last, body) = body.split_last().unwrap();
+    stream.write_all(body).await.unwrap();
+    // Git is at work when there are the repository, the hooks and a directory for this push.
+    until(async || remote.entries() == 3).await;
+    stream.write_all(&[*last]).await.unwrap();
+    drop(stream);
+    until(async || {
+        let mut db = remote.rig.app.database.read().await.unwrap();
+        audit::newest(&mut db, 1).await.unwrap()[0].what["to"] == to.to_string()
+    })
+    .await;
+    assert_eq!(remote.head().await, to);
 }
 
 #[tokio::test]
@@ -311,12 +357,18 @@ async fn a_question_may_be_compressed_and_nothing_else_is_taken_for_one() {
 }
 
 async fn gzip(content: &[u8]) -> Vec<u8> {
-    let mut gzip = Command::new("gzip");
-    let mut gzip = gzip.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let mut stdin = gzip.stdin.take().unwrap();
-    stdin.write_all(content).await.unwrap();
+    piped("gzip", &[], "/".as_ref(), content).await
+}
+
+/// What a program makes of its input.
+async fn piped(program: &str, arguments: &[&str], directory: &Path, input: &[u8]) -> Vec<u8> {
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(directory).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input).await.unwrap();
     drop(stdin);
-    gzip.wait_with_output().await.unwrap().stdout
+    child.wait_with_output().await.unwrap().stdout
 }
 
 #[tokio::test]
