@@ -2,12 +2,12 @@
 
 use crate::bakery::{Bakery, blocking};
 use crate::debootstrap::debootstrap;
-use crate::finish::INIT;
 use crate::layers::{Layers, cached_form};
 use crate::scrub::scrub;
 use crate::{BakeError, BakeEvent, disk_time};
 use kiln_container::KILN_INIT;
 use kiln_image::{Clamp, CopyEntry, CopyKind, CopySource, ImageConfig, Limits, Staging, Store};
+use kiln_init::PROGRAM;
 use kiln_names::{BaseName, Digest, Invalid};
 use kiln_protocol::bake::NewBase;
 use kiln_protocol::recipe::Package;
@@ -132,7 +132,7 @@ impl Bakery {
     /// Puts `kiln-init` on top.
     async fn add_init(&self, layers: &mut Layers<'_>) -> Result<(), BakeError> {
         let started = Instant::now();
-        let (index, total, step) = (2, 2, format!("copy kiln-init to {INIT}"));
+        let (index, total, step) = (2, 2, format!("copy kiln-init to {PROGRAM}"));
         layers.tell(BakeEvent::StepStarted { index, total, step }).await?;
         let digest = Digest::of(KILN_INIT);
         let key = layers.chain.key("init", &digest);
@@ -142,7 +142,7 @@ impl Bakery {
                 let images = self.images.clone();
                 blocking(move || Ok(images.cache_blob(&digest, KILN_INIT)?)).await?;
                 let kind = CopyKind::File(CopySource::Blob(digest));
-                let entry = CopyEntry { path: INIT.to_owned(), mode: 0o755, kind };
+                let entry = CopyEntry { path: PROGRAM.to_owned(), mode: 0o755, kind };
                 (layers.copy(key, &[entry]).await?, false)
             }
         };
@@ -190,7 +190,7 @@ fn commit(images: &Store, staging: Staging, start: SystemTime) -> Result<CachedL
 fn base_config() -> ImageConfig {
     ImageConfig {
         architecture: architecture().to_owned(),
-        entrypoint: vec![INIT.to_owned()],
+        entrypoint: vec![PROGRAM.to_owned()],
         ..ImageConfig::default()
     }
 }

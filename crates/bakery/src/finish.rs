@@ -2,14 +2,12 @@
 
 use crate::{BakeError, packages};
 use kiln_image::{ImageConfig, Stack};
+use kiln_init::PROGRAM;
 use kiln_names::{AppName, ProcessName};
 use kiln_protocol::recipe::{ImageProcess, Process, Processes, User, labels};
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
-
-/// The program that every base carries and every image starts with.
-pub(crate) const INIT: &str = "/usr/sbin/kiln-init";
 
 /// What an image is made of besides its layers.
 #[derive(Debug)]
@@ -57,7 +55,7 @@ impl Finishing<'_> {
             user: format!("{}:{}", main.uid, main.gid),
             exposed_ports: ports.map(u16::from).collect(),
             env: [&self.base_config.env, self.env].concat(),
-            entrypoint: vec![INIT.to_owned()],
+            entrypoint: vec![PROGRAM.to_owned()],
             cmd: main.command.clone(),
             working_dir: String::new(),
             labels,

@@ -7,14 +7,11 @@ use kiln_config::InstanceFacts;
 use kiln_container::{InstanceSpec, Limits, NetworkMode, Output, Rlimit, Root, Stop, User};
 use kiln_engine::GroupSpec;
 use kiln_image::Image;
-use kiln_init::InitSpec;
+use kiln_init::{InitSpec, PROGRAM};
 use kiln_protocol::configuration::Network;
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
-
-/// The program that images of Kiln's own start with.
-const INIT: &str = "/usr/sbin/kiln-init";
 
 /// Makes the instance's directory with its frozen spec in it.
 pub(crate) fn write(inner: &Inner, birth: &Birth, dir: &Path) -> Result<(), String> {
@@ -30,13 +27,13 @@ fn spec(inner: &Inner, birth: &Birth, image: &Image, mut lower: Vec<PathBuf>) ->
     // The store names the top layer first, as overlayfs does; a spec names the base first.
     lower.reverse();
     let group = &birth.spec;
-    let has_init = image.config.entrypoint.first().is_some_and(|program| program == INIT);
+    let has_init = image.config.entrypoint.first().is_some_and(|program| program == PROGRAM);
     InstanceSpec {
         v: InstanceSpec::VERSION,
         install: inner.machine.install,
         instance: birth.id,
         root: Root { lower, writable: None },
-        command: if has_init { vec![INIT.to_owned()] } else { group.run.command.clone() },
+        command: if has_init { vec![PROGRAM.to_owned()] } else { group.run.command.clone() },
         env: environment(birth, &image.config.env),
         cwd: PathBuf::from("/"),
         user: User { uid: group.run.uid, gid: group.run.gid },

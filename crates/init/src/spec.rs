@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
+/// The program that every image of Kiln's own starts with.
+pub const PROGRAM: &str = "/usr/sbin/kiln-init";
 /// Where the settings of an instance are found from inside.
 pub const RUN_DIR: &str = "/run/kiln";
 /// Where an instance finds its spec, mounted read-only.
