@@ -10,23 +10,25 @@ use crate::plane::Plane;
 use crate::tunnel;
 use crate::upstream::Detached;
 use deliver::{Delivered, Passing, deliver};
+use futures_util::FutureExt;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::{Body, Incoming};
 use hyper::upgrade::OnUpgrade;
 use refusal::Refusal;
+use std::future::Future;
 use std::time::Instant;
 use target::Target;
 
 /// Carries a request to an instance and answers it. `client` is what `X-Forwarded-For` will say.
-pub(crate) async fn forward(
+///
+/// The future holds the request once; each `async` in between would move it, and hold it, twice more.
+pub(crate) fn forward(
     plane: &Plane,
     client: &HeaderValue,
     request: Request<Incoming>,
-) -> Response<ResponseBody> {
-    match carry(plane, client, request).await {
-        Ok(response) => response,
-        Err(refusal) => refusal.answer(),
-    }
+) -> impl Future<Output = Response<ResponseBody>> {
+    let answered = |carried: Result<_, Refusal>| carried.unwrap_or_else(|refusal| refusal.answer());
+    carry(plane, client, request).map(answered)
 }
 
 async fn carry(
@@ -53,7 +55,7 @@ async fn carry(
         headers::go_on_as_websocket(outgoing.headers_mut());
     }
     let said = Said { client, host: target.host_header() };
-    let delivered = deliver(plane, &target, outgoing, said, began).await?;
+    let delivered = deliver(plane, &target, &mut Some(outgoing), said, began).await?;
     delivered.lease.figures.answered(delivered.response.status(), began.elapsed());
     Ok(answer(delivered, upgrade))
 }

@@ -4,6 +4,7 @@ use crate::forward::forward;
 use crate::headers;
 use crate::plane::Plane;
 use crate::pulse::{BEAT, BeatTimer, Pulse};
+use futures_util::FutureExt;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1::Builder;
@@ -138,8 +139,8 @@ async fn serve(
         return tracing::debug!(error = %error, "connection closed before it was served");
     }
     let client = headers::forwarded_for(client.ip());
-    let service = service_fn(|request: Request<Incoming>| async {
-        Ok::<_, Infallible>(forward(&plane, &client, request).await)
+    let service = service_fn(|request: Request<Incoming>| {
+        forward(&plane, &client, request).map(Ok::<_, Infallible>)
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
     let mut connection = pin!(connection);

@@ -38,14 +38,6 @@ pub(super) enum Passing {
     Detached(Incoming),
 }
 
-/// An instance gave no answer.
-#[derive(Debug)]
-struct Failed {
-    why: Unanswered,
-    /// The request, unless parts of it are gone.
-    back: Option<Request<RequestBody>>,
-}
-
 /// Offers a request to instances until one answers it.
 ///
 /// # Guarantees
@@ -54,7 +46,7 @@ struct Failed {
 pub(super) async fn deliver(
     plane: &Plane,
     target: &Target,
-    mut request: Request<RequestBody>,
+    request: &mut Option<Request<RequestBody>>,
     said: Said<'_>,
     began: Instant,
 ) -> Result<Delivered, Refusal> {
@@ -65,14 +57,22 @@ pub(super) async fn deliver(
             Ok(response) => return Ok(Delivered { response, lease }),
             Err(failed) => failed,
         };
-        tracing::debug!(instance = %lease.instance.id, error = %failed.why.error, "no answer");
-        let is_last = tried.len() + 1 == MOST_ATTEMPTS;
-        let Some(next) = failed.again().filter(|_| !is_last) else {
+        tracing::debug!(instance = %lease.instance.id, error = %failed.error, "no answer");
+        let may = request.as_ref().is_some_and(|request| may_again(request, failed.sent));
+        if !may || tried.len() + 1 == MOST_ATTEMPTS {
             lease.figures.answered(StatusCode::BAD_GATEWAY, began.elapsed());
             return Err(Refusal::NoAnswer(lease.instance.id));
-        };
+        }
         tried.push(lease.instance.id);
-        request = next;
+    }
+}
+
+/// Whether a request that is still at hand may be sent again.
+fn may_again(request: &Request<RequestBody>, sent: Sent) -> bool {
+    match sent {
+        Sent::Nothing => true,
+        Sent::Something => request.method().is_idempotent(),
+        Sent::AnswerBegan => false,
     }
 }
 
@@ -80,47 +80,52 @@ pub(super) async fn deliver(
 /// streams its body or asks for an upgrade always gets a new one, and that its own task.
 async fn exchange(
     instance: &Instance,
-    mut request: Request<RequestBody>,
+    slot: &mut Option<Request<RequestBody>>,
     said: Said<'_>,
     reuse: bool,
-) -> Result<Response<Passing>, Failed> {
+) -> Result<Response<Passing>, Unanswered> {
+    let request = slot.as_mut().expect("it is only gone after an answer, or for good");
     if request.body().is_streamed() || request.headers().contains_key(header::UPGRADE) {
         // Kept apart, as are other rare ways, so that the future of most requests is small to move.
-        return Box::pin(exchange_alone(instance, request, said)).await;
+        return Box::pin(exchange_alone(instance, slot, said)).await;
     }
     let age = if request.method().is_idempotent() { Duration::MAX } else { FRESH };
     while reuse && let Some(link) = idle(instance, age).await {
-        match link.send(&mut request, Some(said)).await {
+        match link.send(request, Some(said)).await {
             Ok(response) => return Ok(passing(instance, response)),
             Err(Unanswered { sent: Sent::Nothing, .. }) => {}
-            Err(why) => return Err(Failed { why, back: Some(request) }),
+            Err(failed) => return Err(failed),
         }
     }
-    match Box::pin(Link::open(instance.address)).await {
-        Ok(link) => match link.send(&mut request, Some(said)).await {
-            Ok(response) => Ok(passing(instance, response)),
-            Err(why) => Err(Failed { why, back: Some(request) }),
-        },
-        Err(error) => Err(Failed::connecting(instance, request, error)),
-    }
+    let link = Box::pin(Link::open(instance.address)).await;
+    let link = link.map_err(|error| not_connected(instance, error))?;
+    Ok(passing(instance, link.send(request, Some(said)).await?))
 }
 
-/// Sends a request over a connection of its own.
+/// Sends a request over a connection of its own; it is back in the slot if no byte was sent.
 async fn exchange_alone(
     instance: &Instance,
-    mut request: Request<RequestBody>,
+    slot: &mut Option<Request<RequestBody>>,
     said: Said<'_>,
-) -> Result<Response<Passing>, Failed> {
+) -> Result<Response<Passing>, Unanswered> {
+    let alone = Alone::open(instance.address).await;
+    let alone = alone.map_err(|error| not_connected(instance, error))?;
+    let mut request = slot.take().expect("exchange() has looked");
     for (name, value) in said.lines() {
         request.headers_mut().insert(name, value);
     }
-    match Alone::open(instance.address).await {
-        Ok(alone) => match alone.send(request).await {
-            Ok(response) => Ok(response.map(Passing::Detached)),
-            Err((why, back)) => Err(Failed { why, back }),
-        },
-        Err(error) => Err(Failed::connecting(instance, request, error)),
+    match alone.send(request).await {
+        Ok(response) => Ok(response.map(Passing::Detached)),
+        Err((failed, back)) => {
+            *slot = back;
+            Err(failed)
+        }
     }
+}
+
+fn not_connected(instance: &Instance, error: io::Error) -> Unanswered {
+    instance.standing.suspect();
+    Unanswered::new(Sent::Nothing, error)
 }
 
 /// An answer without its connection, which is free already if all of the answer is here.
@@ -144,21 +149,4 @@ async fn idle(instance: &Instance, age: Duration) -> Option<Link> {
         Poll::Ready(open.next())
     })
     .await
-}
-
-impl Failed {
-    fn connecting(instance: &Instance, request: Request<RequestBody>, error: io::Error) -> Self {
-        instance.standing.suspect();
-        Self { why: Unanswered::new(Sent::Nothing, error), back: Some(request) }
-    }
-
-    /// The request, if it may be sent again.
-    fn again(self) -> Option<Request<RequestBody>> {
-        let may = match self.why.sent {
-            Sent::Nothing => true,
-            Sent::Something => self.back.as_ref()?.method().is_idempotent(),
-            Sent::AnswerBegan => false,
-        };
-        self.back.filter(|_| may)
-    }
 }

@@ -1,6 +1,6 @@
 //! Connections to instances are kept and used again.
 
-use crate::backend::{Backend, Body, text};
+use crate::backend::{Backend, Body, read_head, text};
 use crate::client::{Client, get, post, whole};
 use crate::harness::{Router, one};
 use http::{Method, Request, Response, StatusCode};
@@ -8,6 +8,8 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Frame;
 use std::collections::HashSet;
 use std::convert::Infallible;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 fn in_chunks() -> Body {
     let part = |part: &'static str| Ok::<_, Infallible>(Frame::data(part.into()));
@@ -62,4 +64,24 @@ async fn a_body_that_is_streamed_has_a_connection_of_its_own() {
     let peers: Vec<u16> = backend.seen().iter().map(|seen| seen.peer).collect();
     assert_eq!(peers[0], peers[2]);
     assert_ne!(peers[0], peers[1]);
+}
+
+/// Answers with more than it says, at once or a little later, and would go on.
+async fn say_more(mut stream: TcpStream, _: String) {
+    let more = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nfineHTTP/1.1 200 OK\r\n\
+                 content-length: 4\r\n\r\nevil";
+    stream.write_all(more).await.unwrap();
+    while !read_head(&mut stream).await.is_empty() {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_instance_says_unasked_is_no_answer_to_the_next_request() {
+    let router = Router::start().await;
+    let backend = Backend::heads(say_more).await;
+    router.serve(&one(1, &[&backend])).await;
+    let mut client = Client::connect(router.address).await;
+    for _ in 0..20 {
+        assert_eq!(client.get("/").await, (StatusCode::OK, "fine".to_owned()));
+    }
+    assert_eq!(backend.seen().len(), 20);
 }
