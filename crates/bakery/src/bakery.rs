@@ -156,6 +156,7 @@ impl Bakery {
             baked: Vec::new(),
             of_files: BTreeSet::new(),
             notes: Notes::default(),
+            held: None,
         }
     }
 

@@ -40,6 +40,9 @@ pub(crate) struct Layers<'b> {
     /// The packages that were in package files, by name.
     pub(crate) of_files: BTreeSet<String>,
     pub(crate) notes: Notes,
+    /// What is not told yet: a bake that lacks files begins again, and nobody wants to hear of its
+    /// first steps twice.
+    pub(crate) held: Option<Vec<BakeEvent>>,
 }
 
 /// What is to be written into the bake cache, with whatever else is written next.
@@ -76,7 +79,7 @@ impl Notes {
 impl Layers<'_> {
     /// Bakes all steps, in order.
     pub(crate) async fn bake(&mut self, steps: &[Step]) -> Result<(), BakeError> {
-        let mut complete = false;
+        self.held = Some(Vec::new());
         for (at, step) in steps.iter().enumerate() {
             let started = Instant::now();
             let (index, total, text) = (at + 1, steps.len(), step.to_string());
@@ -84,14 +87,22 @@ impl Layers<'_> {
             let (layer, cached) = match self.known(step).await? {
                 Some(layer) => (layer, true),
                 None => {
-                    if !complete {
+                    if self.held.is_some() {
                         self.check_sent(&steps[at..]).await?;
-                        complete = true;
+                        self.release().await?;
                     }
                     self.make(step).await?
                 }
             };
             self.push(step.kind(), layer, cached, started).await?;
+        }
+        self.release().await
+    }
+
+    /// Tells what was held back, and from now on at once.
+    async fn release(&mut self) -> Result<(), BakeError> {
+        for event in self.held.take().unwrap_or_default() {
+            self.tell(event).await?;
         }
         Ok(())
     }
@@ -113,7 +124,11 @@ impl Layers<'_> {
         self.tell(BakeEvent::StepDone { layer: baked, seconds }).await
     }
 
-    pub(crate) async fn tell(&self, event: BakeEvent) -> Result<(), BakeError> {
+    pub(crate) async fn tell(&mut self, event: BakeEvent) -> Result<(), BakeError> {
+        if let Some(held) = &mut self.held {
+            held.push(event);
+            return Ok(());
+        }
         self.events.send(event).await.map_err(|_| BakeError::Abandoned)
     }
 
