@@ -127,21 +127,3 @@ fn a_damaged_blob_is_found_and_removed_so_that_it_can_be_sent_again() {
     let error = copied(&store, &[entry]).unwrap_err();
     assert!(matches!(error, Error::Missing { .. }), "{error}");
 }
-
-/// Measures rather than checks: `cargo test -p kiln-image -- --ignored --nocapture cost`.
-#[test]
-#[ignore = "a measurement"]
-#[expect(clippy::print_stderr, reason = "a measurement is for reading")]
-fn cost_of_a_layer_of_one_file() {
-    let (_dir, store) = store();
-    let mut times: Vec<_> = (0..50)
-        .map(|number| {
-            let entry = file(&store, "/srv/app/main.py", &format!("print({number})").repeat(300));
-            let start = std::time::Instant::now();
-            store.copy_layer(&[entry], &[]).unwrap();
-            start.elapsed()
-        })
-        .collect();
-    times.sort();
-    eprintln!("median {:?}, ninth decile {:?}", times[25], times[45]);
-}
