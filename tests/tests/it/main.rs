@@ -15,5 +15,6 @@ mod layering;
 mod life;
 mod lock;
 mod mistakes;
+mod readme;
 mod stuck;
 mod traffic;
