@@ -40,6 +40,10 @@ impl Server {
 fn serve(stream: TcpStream, behaviour: Behaviour) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut writer = stream;
+    if behaviour == Behaviour::ClosesAfterEach {
+        // The end of the connection comes in one piece with the answer: no request fits between.
+        rustix::net::sockopt::set_tcp_cork(&writer, true).ok()?;
+    }
     loop {
         let (path, mut body) = request(&mut reader)?;
         if path == "/slow" {
