@@ -30,6 +30,17 @@ impl Figures {
         });
     }
 
+    /// Memory in bytes, and the most MB that it should be.
+    pub(crate) fn held(&mut self, what: &str, bytes: Option<u64>, goal_mb: u64) {
+        let tenths = bytes.map(|bytes| bytes / 100_000);
+        self.rows.push(Row {
+            what: what.to_owned(),
+            figure: tenths.map_or("unknown".to_owned(), |n| format!("{}.{} MB", n / 10, n % 10)),
+            goal: format!("≤ {goal_mb} MB"),
+            reached: bytes.map(|bytes| bytes <= goal_mb * 1_000_000),
+        });
+    }
+
     /// What the clients saw.
     pub(crate) fn load(&mut self, report: &Report) {
         self.failed = report.failures();

@@ -3,6 +3,7 @@
 //! requests failed. With `--keep` Kiln goes on running.
 
 mod figures;
+mod memory;
 mod own_start;
 mod scene;
 

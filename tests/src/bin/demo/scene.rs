@@ -1,11 +1,12 @@
 //! What is shown: the same service through its changes, with clients asking all the while.
 
 use crate::figures::{Figures, median};
+use crate::memory;
 use crate::own_start::own_start;
 use crate::say;
 use anyhow::{Context, Result};
 use kiln_load::{Allowed, Answer, Load, Running};
-use kiln_tests::{Kiln, Ran, repository, until};
+use kiln_tests::{Kiln, Part, Ran, repository, until};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -49,7 +50,9 @@ impl Scene {
         self.deploy("first", "first light");
         self.measure_bakes(figures)?;
         self.measure_deploys(figures)?;
-        self.measure_changes(figures)
+        self.measure_changes(figures)?;
+        self.measure_memory(figures);
+        Ok(())
     }
 
     /// The Kiln, when all has been shown.
@@ -130,6 +133,13 @@ impl Scene {
         figures.load(&report);
         say(&format!("\n{report}"));
         Ok(())
+    }
+
+    fn measure_memory(&self, figures: &mut Figures) {
+        let part = |part| memory::of_part(&self.kiln, part);
+        figures.held("memory of the server", part(Part::Server), 60);
+        figures.held("memory of the router", part(Part::Router), 20);
+        figures.held("memory of a shim", memory::of_shim(self.kiln.data()), 5);
     }
 
     /// From when it is typed both may answer; once it is done only the new one.
