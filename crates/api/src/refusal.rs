@@ -35,6 +35,11 @@ impl Refusal {
         Self::new(code, chain(error))
     }
 
+    /// The same for an error whose words name what was tried: they read after "failed to …".
+    pub(crate) fn failed(code: Code, error: &dyn std::error::Error) -> Self {
+        Self::new(code, format!("failed to {}", chain(error)))
+    }
+
     /// Kiln itself failed. It is logged, and the machine's owner is told.
     pub(crate) fn internal(error: &dyn std::error::Error) -> Self {
         let detail = chain(error);

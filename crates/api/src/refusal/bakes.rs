@@ -10,21 +10,20 @@ impl From<BakeError> for Refusal {
         use BakeError as E;
         match &error {
             E::Recipe(mistake) => Self::new(Code::InvalidRecipe, format!("kiln.toml: {mistake}")),
-            E::OtherApp { .. } | E::Context(_) => Self::of(Code::InvalidRecipe, &error),
-            E::Unclear(_) => Self::of(Code::Invalid, &error),
-            E::Unit(unit) => Self::of(Code::Invalid, &error).hint(advice(unit)),
-            E::NoBase { base, .. } => Self::of(Code::BaseNotFound, &error)
+            E::OtherApp { .. } | E::Context(_) => Self::failed(Code::InvalidRecipe, &error),
+            E::Unclear(_) => Self::failed(Code::Invalid, &error),
+            E::Unit(unit) => Self::failed(Code::Invalid, &error).hint(advice(unit)),
+            E::NoBase { base, .. } => Self::failed(Code::BaseNotFound, &error)
                 .hint(format!("kiln base bake {base} --debootstrap SUITE")),
             E::MissingBlobs(digests) => missing(digests.clone()),
             // What the step said came with its events.
             E::Step(failure) => {
                 Self::new(Code::BakeFailed, format!("{}: {}", failure.step, failure.how))
             }
-            E::NoUser { .. } | E::NoProgram { .. } => Self::of(Code::BakeFailed, &error),
-            E::Conflict { .. } => {
-                Self::of(Code::VersionTaken, &error).hint("a version is set once; choose another.")
-            }
-            E::Abandoned => Self::of(Code::Unavailable, &error),
+            E::NoUser { .. } | E::NoProgram { .. } => Self::failed(Code::BakeFailed, &error),
+            E::Conflict { .. } => Self::failed(Code::VersionTaken, &error)
+                .hint("a version is set once; choose another."),
+            E::Abandoned => Self::failed(Code::Unavailable, &error),
             E::Image(kiln_image::Error::Layer(_)) => Self::of(Code::BakeFailed, &error),
             E::Plan(_) | E::Image(_) | E::Store(_) | E::Io { .. } => Self::internal(&error),
         }
@@ -35,7 +34,7 @@ impl From<BaseError> for Refusal {
     fn from(error: BaseError) -> Self {
         match error {
             BaseError::NoArchive(digest) => missing(vec![digest]),
-            BaseError::Invalid(_) => Self::of(Code::Invalid, &error),
+            BaseError::Invalid(_) => Self::failed(Code::Invalid, &error),
             BaseError::Bake(error) => error.into(),
         }
     }

@@ -30,16 +30,17 @@ impl From<Error> for Refusal {
             Error::Problem(problem) => problem.into(),
             Error::Conflict { verb, target, holder, hint } => {
                 let (held, id, who, state) = (&holder.verb, holder.id, &holder.who, holder.state);
-                let detail = format!("{verb} {target}: {held} {id} of {who} holds it, {state}");
+                let detail =
+                    format!("failed to {verb} {target}: {held} {id} of {who} holds it, {state}");
                 Self::new(Code::InProgress, detail).hint(hint)
             }
             Error::NotNow(not) => Self::new(Code::NotInProgress, not.why).hint(not.instead),
-            Error::NoDeployment(_) => Self::of(Code::DeploymentNotFound, &error),
+            Error::NoDeployment(_) => Self::failed(Code::DeploymentNotFound, &error),
             Error::NothingInProgress { ref target, .. } => {
                 let hint = format!("kiln deployments {} {}", target.app, target.env);
-                Self::of(Code::NotInProgress, &error).hint(hint)
+                Self::failed(Code::NotInProgress, &error).hint(hint)
             }
-            Error::Stopping => Self::of(Code::Unavailable, &error),
+            Error::Stopping => Self::failed(Code::Unavailable, &error),
             Error::Journal { .. } | Error::Store(_) => Self::internal(&error),
         }
     }
