@@ -73,6 +73,8 @@ struct Line {
 }
 
 const AFTER_HELP: &str = "\
+kiln help COMMAND says more about one of them, with an example.
+
 Exit codes: 0 done, 1 internal, 2 usage, 3 deployment failed and undone,
 4 invalid and nothing changed, 5 conflict or locked, 6 not found,
 7 not allowed, 8 server not reachable, 9 stuck.";
@@ -85,9 +87,9 @@ Exit codes: 0 done, 1 internal, 2 usage, 3 deployment failed and undone,
 pub fn parse<I>(arguments: I) -> Result<Parsed, Exit>
 where
     I: IntoIterator,
-    I::Item: Into<OsString> + Clone,
+    I::Item: Into<OsString>,
 {
-    match Line::try_parse_from(arguments) {
+    match Line::try_parse_from(help_as_option(arguments)) {
         Ok(Line { globals, command }) => Ok(Parsed { globals, command }),
         Err(error) => {
             // Whoever closed the pipe has seen enough.
@@ -95,6 +97,21 @@ where
             Err(if error.use_stderr() { Exit::Usage } else { Exit::Done })
         }
     }
+}
+
+/// `kiln help app create` is `kiln app create --help`. Done here since clap's own command for it
+/// would stand once more in every group of commands.
+fn help_as_option<I>(arguments: I) -> Vec<OsString>
+where
+    I: IntoIterator,
+    I::Item: Into<OsString>,
+{
+    let mut arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+    if arguments.get(1).is_some_and(|verb| verb == "help") {
+        arguments.remove(1);
+        arguments.push("--help".into());
+    }
+    arguments
 }
 
 /// Does what was asked and says how it went, on a runtime of its own.

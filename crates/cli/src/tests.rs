@@ -89,6 +89,9 @@ fn a_mistake_is_exit_2_and_help_is_exit_0() {
     check(&["kiln"], Exit::Usage);
     check(&["kiln", "--version"], Exit::Done);
     check(&["kiln", "deploy", "--help"], Exit::Done);
+    check(&["kiln", "help"], Exit::Done);
+    check(&["kiln", "help", "app", "create"], Exit::Done);
+    check(&["kiln", "help", "depoly"], Exit::Usage);
 }
 
 #[test]
