@@ -48,7 +48,12 @@ async fn up(globals: &Globals, options: &Up) -> Result<ExitCode> {
     let parts = Parts::new(data, options)?;
     // The router first: the server's first table finds it.
     let router = parts.ensure(Role::Router).await?;
-    let server = parts.ensure(Role::Server).await?;
+    let server = parts.ensure(Role::Server).await.inspect_err(|_| {
+        // It may be all that serves instances that were there before, and is not stopped.
+        say::note("The router goes on without a server; kiln down stops it.");
+    })?;
+    elsewhere("router", &router, parts.http);
+    elsewhere("server", &server, parts.api);
     greet(&parts.data, globals, &server, &router);
     tokio::select! {
         never = parts.mind(Role::Router, router) => never?,
@@ -164,6 +169,14 @@ fn said(log: &std::path::Path, begun: u64) -> String {
     let from = usize::try_from(begun).unwrap_or(0).min(text.len());
     let text = String::from_utf8_lossy(&text[from..]).trim_end().to_owned();
     if text.is_empty() { text } else { format!("\n{text}") }
+}
+
+/// Says so when a part that ran before listens elsewhere than is asked now.
+fn elsewhere(part: &str, player: &Player, asked: SocketAddr) {
+    if let Some(at) = player.address.filter(|at| *at != asked && asked.port() != 0) {
+        say::note(&format!("The {part} that runs listens on {at} and not on {asked}:"));
+        say::note("kiln down and then kiln up moves it.");
+    }
 }
 
 fn greet(data: &Data, globals: &Globals, server: &Player, router: &Player) {
