@@ -83,7 +83,10 @@ fn hint(deployment: &Deployment) -> Option<String> {
     deployment.hint.clone().or_else(|| match deployment.state {
         DeploymentState::Stuck => Some(format!("kiln retry {app} {env}, or kiln undo {app} {env}")),
         DeploymentState::Undone => Some(format!("kiln deployment {id}")),
-        DeploymentState::Invalid => Some(format!("mend it, then try: kiln plan {app} {env}")),
+        // A plan shows what deploying would do; the other verbs have none of their own.
+        DeploymentState::Invalid if matches!(&*deployment.verb, "deploy" | "redeploy") => {
+            Some(format!("mend it, then try: kiln plan {app} {env}"))
+        }
         _ => None,
     })
 }

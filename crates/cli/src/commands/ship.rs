@@ -47,6 +47,9 @@ impl Ship {
     pub(crate) async fn run(self, session: &Session) -> Result<Exit, CliError> {
         let began = Instant::now();
         let Target { app, env } = self.target;
+        // A mistyped name is told before the minutes that a bake may take.
+        session.client.app(&app).await?;
+        session.client.env(&env).await?;
         let source = Source::Directory(self.dir);
         let order = Order { app: app.clone(), version: None, source, base: None, refresh: false };
         let baked = baking::bake(session, order).await?;
