@@ -33,7 +33,8 @@ pub struct ObservedGroup {
     pub removing: bool,
     /// Its instances, by slot; those that exited stay until they are replaced.
     pub instances: Vec<ObservedInstance>,
-    /// Set when instances keep exiting before their first passing check.
+    /// Set when instances keep exiting before their first passing check, or one was stopped because
+    /// it did not pass that in time.
     pub crash_loop: Option<CrashLoop>,
 }
 
@@ -99,7 +100,8 @@ pub struct Exit {
     pub at_ms: u64,
 }
 
-/// Instances keep exiting before their first passing check: three in a row.
+/// Instances do not come to their first passing check: three exits in a row, or a start whose time
+/// ran out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CrashLoop {
     /// How many exits in a row.

@@ -2,7 +2,7 @@
 
 use super::{Outcome, Scene};
 use crate::place::GroupRef;
-use kiln_engine::{EngineError, GroupSpec, ObservedGroup, TrafficObservation};
+use kiln_engine::{CrashLoop, EngineError, GroupSpec, ObservedGroup, TrafficObservation};
 use kiln_names::Span;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -60,9 +60,7 @@ pub(super) async fn await_instances(
             return Ok(Outcome::until_change(format!("{group} to be there")));
         };
         if let Some(crash) = &observed.crash_loop {
-            let (exits, cause) = (crash.exits, &crash.last.cause);
-            let reason = format!("{group} is in a crash loop: {exits} exits, the last one {cause}");
-            return Ok(Outcome::failed(reason));
+            return Ok(Outcome::failed(crashing(group, crash)));
         }
         let reached = count(observed);
         if reached < *size as usize {
@@ -71,6 +69,13 @@ pub(super) async fn await_instances(
         }
     }
     Ok(Outcome::done())
+}
+
+fn crashing(group: &GroupRef, CrashLoop { exits, last, .. }: &CrashLoop) -> String {
+    match exits {
+        1 => format!("{group} does not start: {}", last.cause),
+        _ => format!("{group} is in a crash loop: {exits} exits, the last one {}", last.cause),
+    }
 }
 
 /// The first group that the traffic does not see whole: what is waited for then.
