@@ -6,7 +6,6 @@ use kiln_container::ProcessIdent;
 use kiln_names::InstanceId;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::Instant;
 
 /// Drains and stops an instance; its life's own task sees it end.
 pub(crate) async fn drain(inner: Arc<Inner>, id: InstanceId, stopped_for: Option<String>) {
@@ -61,15 +60,15 @@ async fn stop(inner: &Inner, id: InstanceId) {
     }
 }
 
-/// Its shim; waits while it is being launched. None once it has ended.
+/// Its shim; waits while it is being launched, however long that takes: nobody else would stop it.
+/// None once it has ended.
 async fn shim_of(inner: &Inner, id: InstanceId) -> Option<ProcessIdent> {
     let mut changes = inner.subscribe();
-    let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         changes.borrow_and_update();
         if let Some(shim) = inner.model().live(id)?.1.shim.clone() {
             return Some(shim);
         }
-        tokio::time::timeout_at(deadline, changes.changed()).await.ok()?.ok()?;
+        changes.changed().await.ok()?;
     }
 }

@@ -8,6 +8,7 @@ use kiln_engine::{
 };
 use kiln_names::{AppName, ByteSize, Digest, EnvName, GroupId, InstanceId};
 use kiln_store::{StoreError, Write, local};
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -42,31 +43,31 @@ impl Engine for LocalEngine {
     async fn ensure_group(&self, call: Call, spec: &GroupSpec) -> Result<(), EngineError> {
         let mut db = self.begin(call, &spec.app, &spec.env).await?;
         if self.inner.model().groups.contains_key(&spec.id) {
-            return Ok(());
+            // The epoch was seen, whatever else is already so.
+            return db.commit().await.map_err(store);
         }
         local::add_group(&mut db, &group_row(spec)).await.map_err(store)?;
         db.commit().await.map_err(store)?;
-        let group = Group::new(Arc::new(spec.clone()), 0, false);
-        self.inner.model().groups.insert(spec.id, group);
-        self.inner.spawn(keeper::keep(self.inner.clone(), spec.id));
+        // Another caller may have been as fast: a group has one keeper.
+        if let Entry::Vacant(place) = self.inner.model().groups.entry(spec.id) {
+            place.insert(Group::new(Arc::new(spec.clone()), 0, false));
+            self.inner.spawn(keeper::keep(self.inner.clone(), spec.id));
+        }
+        self.inner.changed();
         Ok(())
     }
 
     async fn resize_group(&self, call: Call, group: GroupId, size: u32) -> Result<(), EngineError> {
         let spec = self.spec_of(group)?;
         let mut db = self.begin(call, &spec.app, &spec.env).await?;
-        match self.inner.model().groups.get(&group) {
-            Some(known) if known.removing => {
-                return Err(EngineError::permanent(format!(
-                    "group {} is being removed",
-                    spec.name
-                )));
-            }
-            Some(known) if known.size == size => return Ok(()),
-            Some(_) => {}
-            None => return Err(unknown_group(group)),
+        let (removing, known) = self.wanted(group)?;
+        if removing {
+            let message = format!("group {} is being removed", spec.name);
+            return Err(EngineError::permanent(message));
         }
-        local::resize_group(&mut db, group, size).await.map_err(store)?;
+        if known != size {
+            local::resize_group(&mut db, group, size).await.map_err(store)?;
+        }
         db.commit().await.map_err(store)?;
         self.update(group, |known| known.size = size);
         Ok(())
@@ -134,6 +135,13 @@ impl LocalEngine {
     fn spec_of(&self, group: GroupId) -> Result<Arc<GroupSpec>, EngineError> {
         let model = self.inner.model();
         model.groups.get(&group).map(|g| g.spec.clone()).ok_or_else(|| unknown_group(group))
+    }
+
+    /// Whether a group is on its way out, and how large it is to be.
+    fn wanted(&self, group: GroupId) -> Result<(bool, u32), EngineError> {
+        let model = self.inner.model();
+        let wanted = model.groups.get(&group).map(|known| (known.removing, known.size));
+        wanted.ok_or_else(|| unknown_group(group))
     }
 
     fn update(&self, group: GroupId, change: impl FnOnce(&mut Group)) {

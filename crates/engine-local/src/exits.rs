@@ -4,19 +4,30 @@ use crate::inner::Inner;
 use crate::life::Birth;
 use kiln_container::ExitRecord;
 use kiln_engine::Exit;
+use kiln_names::InstanceId;
+use std::sync::Arc;
 
 /// Reads the record that the shim left; without one, the shim itself was lost.
-pub(crate) async fn read(inner: &std::sync::Arc<Inner>, birth: &Birth) -> Exit {
-    let machine = inner.clone();
-    let id = birth.id;
-    let read = tokio::task::spawn_blocking(move || machine.machine.exit_record(id)).await;
-    let record = read.map_err(|e| e.to_string()).and_then(|record| record);
+pub(crate) async fn read(inner: &Arc<Inner>, birth: &Birth) -> Exit {
     let at_ms = inner.machine.now_ms();
-    let exit = match record {
+    let exit = match record(inner, birth.id).await {
         Ok(record) => of_record(birth, record, at_ms),
         Err(cause) => never_started(cause, at_ms),
     };
     with_reason(exit, inner, birth)
+}
+
+/// The same for an instance whose group is forgotten.
+pub(crate) async fn read_forgotten(inner: &Arc<Inner>, id: InstanceId) -> Exit {
+    let at_ms = inner.machine.now_ms();
+    let cause = record(inner, id).await.map_or_else(|cause| cause, |record| record.cause);
+    never_started(cause, at_ms)
+}
+
+async fn record(inner: &Arc<Inner>, id: InstanceId) -> Result<ExitRecord, String> {
+    let inner = inner.clone();
+    let read = tokio::task::spawn_blocking(move || inner.machine.exit_record(id)).await;
+    read.map_err(|error| error.to_string()).and_then(|record| record)
 }
 
 /// An instance whose main process never ran.

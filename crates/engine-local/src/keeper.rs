@@ -2,9 +2,11 @@
 
 mod decide;
 
+use crate::addresses::AddressError;
 use crate::drain::drain;
 use crate::inner::Inner;
 use crate::life::{self, Birth};
+use crate::link::FIRST_TABLE;
 use crate::model::Instance;
 use decide::{Seen, Step, View, decide};
 use kiln_engine::GroupSpec;
@@ -28,13 +30,23 @@ pub(crate) async fn keep(inner: Arc<Inner>, id: GroupId) {
             Ok(Progress::Forgotten) => return,
             Ok(Progress::Keeping) => pause.unwrap_or(LOOK_AGAIN),
             Err(error) => {
-                tracing::error!(group = %id, %error, "failed to keep a group");
+                let error = crate::exits::chain(&error);
+                tracing::error!(group = %id, error, "failed to keep a group");
                 START_RETRY
             }
         };
         // A change and the passing of the pause lead to the same: another look.
         drop(tokio::time::timeout(wait, changes.changed()).await);
     }
+}
+
+/// Why a group could not be kept for the moment. Reads after "failed to …".
+#[derive(Debug, thiserror::Error)]
+enum KeepError {
+    #[error("record what is done")]
+    Store(#[from] StoreError),
+    #[error("find an address")]
+    Address(#[from] AddressError),
 }
 
 enum Progress {
@@ -65,17 +77,12 @@ fn look(inner: &Inner, id: GroupId) -> Option<(View, Option<Duration>)> {
     Some((view, pause))
 }
 
-async fn act(inner: &Arc<Inner>, id: GroupId, steps: Vec<Step>) -> Result<Progress, StoreError> {
-    let starts: Vec<u32> = steps
-        .iter()
-        .filter_map(|step| if let Step::Start(slot) = step { Some(*slot) } else { None })
-        .collect();
-    if !starts.is_empty() {
-        start(inner, id, &starts).await?;
-    }
+/// Starts come last: what they lack, an address perhaps, the drains may set free.
+async fn act(inner: &Arc<Inner>, id: GroupId, steps: Vec<Step>) -> Result<Progress, KeepError> {
+    let mut starts = Vec::new();
     for step in steps {
         match step {
-            Step::Start(_) => {}
+            Step::Start(slot) => starts.push(slot),
             Step::Drain(instance) => {
                 inner.spawn(drain(inner.clone(), instance, None));
             }
@@ -90,6 +97,9 @@ async fn act(inner: &Arc<Inner>, id: GroupId, steps: Vec<Step>) -> Result<Progre
             }
         }
     }
+    if !starts.is_empty() {
+        start(inner, id, &starts).await?;
+    }
     Ok(Progress::Keeping)
 }
 
@@ -102,19 +112,20 @@ pub(crate) fn replace(inner: &Inner, id: InstanceId) {
 }
 
 /// Records the new instances in one transaction, then begins their lives.
-async fn start(inner: &Arc<Inner>, id: GroupId, slots: &[u32]) -> Result<(), StoreError> {
+///
+/// Until the router has taken this server's first table it may still send requests to addresses
+/// that the server before gave back: none is given out before.
+async fn start(inner: &Arc<Inner>, id: GroupId, slots: &[u32]) -> Result<(), KeepError> {
     let Some(spec) = inner.model().groups.get(&id).map(|group| group.spec.clone()) else {
         return Ok(());
     };
-    let mut db = inner.db.write().await?;
-    let place = local::network_place(&mut db, &spec.env).await?;
+    inner.link.in_force(FIRST_TABLE).await;
     let mut births = Vec::new();
-    for slot in slots {
-        let Some(birth) = conceive(inner, &spec, *slot, place) else { break };
-        local::add_instance(&mut db, &row(&birth, inner.machine.now_ms())).await?;
-        births.push(birth);
+    if let Err(error) = conceive_all(inner, &spec, slots, &mut births).await {
+        let release = |birth: &Birth| inner.machine.addresses.release(&spec.env, birth.address);
+        births.iter().for_each(release);
+        return Err(error);
     }
-    db.commit().await?;
     for birth in births {
         admit(inner, &birth);
         inner.spawn(life::begin(inner.clone(), birth));
@@ -123,15 +134,36 @@ async fn start(inner: &Arc<Inner>, id: GroupId, slots: &[u32]) -> Result<(), Sto
     Ok(())
 }
 
-fn conceive(inner: &Inner, spec: &Arc<GroupSpec>, slot: u32, place: u32) -> Option<Birth> {
-    let id = inner.machine.new_instance_id();
-    match inner.machine.addresses.take(spec, place) {
-        Ok(address) => Some(Birth { spec: spec.clone(), id, slot, address }),
-        Err(error) => {
-            tracing::error!(group = %spec.name, %error, "failed to find an address");
-            None
+/// As many as there are addresses for, and at least one.
+async fn conceive_all(
+    inner: &Inner,
+    spec: &Arc<GroupSpec>,
+    slots: &[u32],
+    births: &mut Vec<Birth>,
+) -> Result<(), KeepError> {
+    let mut db = inner.db.write().await?;
+    let place = local::network_place(&mut db, &spec.env).await?;
+    for slot in slots {
+        match conceive(inner, spec, *slot, place) {
+            Ok(birth) => births.push(birth),
+            Err(error) if births.is_empty() => return Err(error.into()),
+            Err(_) => break,
         }
     }
+    for birth in births.iter() {
+        local::add_instance(&mut db, &row(birth, inner.machine.now_ms())).await?;
+    }
+    Ok(db.commit().await?)
+}
+
+fn conceive(
+    inner: &Inner,
+    spec: &Arc<GroupSpec>,
+    slot: u32,
+    place: u32,
+) -> Result<Birth, AddressError> {
+    let address = inner.machine.addresses.take(spec, place)?;
+    Ok(Birth { spec: spec.clone(), id: inner.machine.new_instance_id(), slot, address })
 }
 
 fn row(birth: &Birth, now_ms: u64) -> local::InstanceRow {

@@ -5,16 +5,19 @@ use crate::model::{PORTLESS_START, Phase};
 use crate::{exits, frozen};
 use kiln_container::ProcessIdent;
 use kiln_engine::{Exit, GroupSpec};
-use kiln_names::InstanceId;
-use kiln_store::local;
+use kiln_names::{EnvName, InstanceId};
+use kiln_store::{StoreError, local};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How many of its last log lines outlive an instance.
 const LAST_LINES: usize = 200;
 /// How long the cleaning of an ended instance waits for a router that is away.
-const ROUTER_GRACE: std::time::Duration = std::time::Duration::from_secs(30);
+const ROUTER_GRACE: Duration = Duration::from_secs(30);
+/// How long to wait when the database or the kernel refused.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// What an instance is started from.
 #[derive(Debug, Clone)]
@@ -22,7 +25,7 @@ pub(crate) struct Birth {
     pub(crate) spec: Arc<GroupSpec>,
     pub(crate) id: InstanceId,
     pub(crate) slot: u32,
-    pub(crate) address: std::net::SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 /// Launches and follows an instance whose row is in the database.
@@ -42,8 +45,10 @@ pub(crate) async fn begin(inner: Arc<Inner>, birth: Birth) {
 
 /// Follows an instance that runs already until it has ended and nothing of it is left.
 pub(crate) async fn follow(inner: Arc<Inner>, birth: Birth, shim: ProcessIdent) {
-    if let Err(error) = kiln_container::wait(&shim, &inner.machine.boot).await {
+    // Not seeing it is no reason to take it for dead: what it serves would be killed.
+    while let Err(error) = kiln_container::wait(&shim, &inner.machine.boot).await {
         tracing::error!(instance = %birth.id, %error, "lost sight of a shim");
+        tokio::time::sleep(RETRY).await;
     }
     let exit = exits::read(&inner, &birth).await;
     ended(&inner, &birth, exit).await;
@@ -51,6 +56,9 @@ pub(crate) async fn follow(inner: Arc<Inner>, birth: Birth, shim: ProcessIdent) 
 
 async fn launch(inner: &Arc<Inner>, birth: &Birth) -> Result<ProcessIdent, String> {
     let _turn = inner.launches.acquire().await.map_err(|e| e.to_string())?;
+    if inner.model().live(birth.id).is_none_or(|(_, i)| i.phase != Phase::Launching) {
+        return Err("not wanted any more before it was launched".to_owned());
+    }
     let dir = inner.machine.instance_dir(birth.id);
     let (writer, written, to) = (inner.clone(), birth.clone(), dir.clone());
     let writing = tokio::task::spawn_blocking(move || frozen::write(&writer, &written, &to));
@@ -81,20 +89,40 @@ async fn settle(inner: Arc<Inner>) {
     inner.changed();
 }
 
-/// Records the end, then takes down what is left: the router's entry first, the address last, so
-/// that no request for it can reach the next holder.
+/// Takes the instance out of the table, records its end and notes it, so that a successor can
+/// start, then buries what is left. Recorded before noted: its lines can be read at every moment.
 pub(crate) async fn ended(inner: &Arc<Inner>, birth: &Birth, exit: Exit) {
-    let lines = last_lines(inner.machine.instance_dir(birth.id)).await;
-    note(inner, birth, exit.clone());
+    if let Some((_, instance)) = inner.model().live(birth.id) {
+        instance.shim = None;
+    }
+    inner.link.touch();
+    let mut record = Record::new(inner, birth.id, &exit).await;
+    record.write(inner).await;
+    note(inner, birth, exit);
     inner.changed();
+    bury(inner, record, &birth.spec.env, birth.address).await;
+}
+
+/// Takes down what is left once the end is recorded: the router's entry first, the address last, so
+/// that no request for it can reach the next holder.
+pub(crate) async fn bury(
+    inner: &Arc<Inner>,
+    mut record: Record,
+    env: &EnvName,
+    address: SocketAddr,
+) {
     let without = inner.link.touch();
-    record(inner, birth, &exit, &lines).await;
+    // The files are all there is until then. Should the server die meanwhile, the next one finds
+    // them and tries again.
+    while !record.write(inner).await {
+        tokio::time::sleep(RETRY).await;
+    }
     let acknowledged = tokio::time::timeout(ROUTER_GRACE, inner.link.in_force(without)).await;
-    clean(inner, birth.id).await;
+    clean(inner, record.id).await;
     if acknowledged.is_err() {
         inner.link.in_force(without).await;
     }
-    inner.machine.addresses.release(&birth.spec.env, birth.address);
+    inner.machine.addresses.release(env, address);
 }
 
 fn note(inner: &Inner, birth: &Birth, exit: Exit) {
@@ -103,16 +131,39 @@ fn note(inner: &Inner, birth: &Birth, exit: Exit) {
     }
 }
 
-async fn record(inner: &Inner, birth: &Birth, exit: &Exit, lines: &str) {
-    let exit_json = serde_json::to_string(exit).expect("an exit is plain data");
-    let recorded = async {
+/// What is to be kept of an instance that ended.
+pub(crate) struct Record {
+    id: InstanceId,
+    at_ms: u64,
+    exit: String,
+    lines: String,
+    written: bool,
+}
+
+impl Record {
+    /// Reads its last lines.
+    pub(crate) async fn new(inner: &Inner, id: InstanceId, exit: &Exit) -> Self {
+        let lines = last_lines(inner.machine.instance_dir(id)).await;
+        let text = serde_json::to_string(exit).expect("an exit is plain data");
+        Self { id, at_ms: exit.at_ms, exit: text, lines, written: false }
+    }
+
+    /// Ensures that it is in the database; answers whether it is.
+    async fn write(&mut self, inner: &Inner) -> bool {
+        if !self.written {
+            let written = self.try_write(inner).await;
+            if let Err(error) = &written {
+                tracing::error!(instance = %self.id, %error, "failed to record an exit");
+            }
+            self.written = written.is_ok();
+        }
+        self.written
+    }
+
+    async fn try_write(&self, inner: &Inner) -> Result<(), StoreError> {
         let mut db = inner.db.write().await?;
-        local::end_instance(&mut db, birth.id, exit.at_ms, &exit_json, lines).await?;
+        local::end_instance(&mut db, self.id, self.at_ms, &self.exit, &self.lines).await?;
         db.commit().await
-    };
-    // Not recorded: the next start of the server finds the exit record on disk and tries again.
-    if let Err(error) = recorded.await {
-        tracing::error!(instance = %birth.id, %error, "failed to record an exit");
     }
 }
 

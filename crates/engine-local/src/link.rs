@@ -12,6 +12,9 @@ const RETRY: Duration = Duration::from_millis(50);
 /// How long one question for news may stay open.
 const LONG_POLL: Duration = Duration::from_secs(10);
 
+/// The version of a server's first table.
+pub(crate) const FIRST_TABLE: u64 = 1;
+
 /// Numbers the tables of one server's life, and knows which of them the router acknowledged.
 #[derive(Debug)]
 pub(crate) struct Link {

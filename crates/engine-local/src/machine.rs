@@ -7,6 +7,9 @@ use kiln_names::{ByteSize, GroupId, InstallId, InstanceId};
 use std::io;
 use std::path::PathBuf;
 
+/// Behind the name of an instance's directory while it is being removed.
+const GONE: &str = ".gone";
+
 /// What the engine needs of its surroundings.
 #[derive(Debug)]
 pub struct MachineSettings {
@@ -79,14 +82,21 @@ impl Machine {
         record.ok_or_else(|| "it left no record of how it ended".to_owned())
     }
 
-    /// Removes what is left of an instance that ended.
+    /// Removes what is left of an instance that ended. Its files go in one step, so that who reads
+    /// them meanwhile finds all or none.
     pub(crate) fn clean(&self, id: InstanceId) -> io::Result<()> {
         self.cgroups.kill(&id)?;
         self.cgroups.remove(&id)?;
-        match std::fs::remove_dir_all(self.instance_dir(id)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        let gone = self.instances.join(format!("{id}{GONE}"));
+        unless_gone(std::fs::rename(self.instance_dir(id), &gone))?;
+        unless_gone(std::fs::remove_dir_all(gone))
+    }
+
+    /// The instances that have files here, those whose removal was cut short included.
+    pub(crate) fn with_files(&self) -> Vec<InstanceId> {
+        let entries = std::fs::read_dir(&self.instances).into_iter().flatten().flatten();
+        let id = |name: &str| name.strip_suffix(GONE).unwrap_or(name).parse().ok();
+        entries.filter_map(|entry| id(entry.file_name().to_str()?)).collect()
     }
 
     pub(crate) fn usage(&self, id: InstanceId) -> Option<Usage> {
@@ -101,6 +111,10 @@ impl Machine {
         let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         (cpus as u64 * 1000, ByteSize(memory_total().unwrap_or(0)))
     }
+}
+
+fn unless_gone(done: io::Result<()>) -> io::Result<()> {
+    done.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }
 
 /// `MemTotal` of `/proc/meminfo`, in bytes.

@@ -63,7 +63,7 @@ pub(crate) struct Instance {
     pub(crate) address: SocketAddr,
     pub(crate) created_ms: u64,
     pub(crate) phase: Phase,
-    /// Its shim, once there is one.
+    /// Its shim, once there is one and until that has ended.
     pub(crate) shim: Option<ProcessIdent>,
     /// Since when its check passes, without a break.
     pub(crate) healthy_since: Option<Instant>,
@@ -128,6 +128,10 @@ impl Model {
             for instance in &mut group.instances {
                 let said = self.router.instances.get(&instance.id);
                 let healthy = is_healthy(checked, instance, said, now);
+                let proven = instance.healthy_since.is_some_and(|since| now - since >= PROVEN);
+                if proven {
+                    group.failures.slots.remove(&instance.slot);
+                }
                 instance.healthy_since = healthy.then(|| instance.healthy_since.unwrap_or(now));
                 // Unhealthy, unlike failed, is said only of one that passed before: perhaps under
                 // the server before this one.
@@ -256,7 +260,12 @@ fn is_healthy(
 ) -> bool {
     match (&instance.phase, checked) {
         (Phase::Running(since), false) => now - *since >= PORTLESS_START,
-        (Phase::Running(_), true) => said.is_some_and(|said| said.health.takes_traffic()),
+        (Phase::Running(_), true) => match said.map(|said| said.health) {
+            Some(Health::Healthy) => true,
+            // What a router that came back supposes is no news of one that never passed.
+            Some(Health::Presumed) => instance.passed,
+            _ => false,
+        },
         _ => false,
     }
 }
@@ -303,6 +312,30 @@ mod tests {
     fn pauses_between_starts_double_up_to_half_a_minute() {
         let pauses: Vec<_> = [0, 1, 2, 3, 4, 10, 99].map(|n| pause_after(n).as_millis()).into();
         assert_eq!(pauses, [0, 0, 100, 200, 400, 25_600, 30_000]);
+    }
+
+    #[test]
+    fn what_a_router_supposes_is_healthy_only_of_one_that_passed() {
+        let now = Instant::now();
+        let health = |passed, health| {
+            let mut instance = instance(0, passed);
+            instance.phase = Phase::Running(now);
+            let group = GroupId::from_random([1; 4]);
+            let said = InstanceStatus {
+                id: instance.id,
+                group,
+                health,
+                since_ms: 0,
+                last_check: String::new(),
+                in_flight: 0,
+                draining: false,
+            };
+            is_healthy(true, &instance, Some(&said), now)
+        };
+        assert!(health(false, Health::Healthy));
+        assert!(health(true, Health::Presumed));
+        assert!(!health(false, Health::Presumed));
+        assert!(!health(true, Health::Unhealthy));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use kiln_engine::{GroupSpec, TrafficState, TrafficVersion};
 use kiln_names::InstanceId;
 use kiln_store::{Database, local};
 use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// The groups and the traffic as they should be.
@@ -44,8 +45,7 @@ pub(crate) async fn take_over(inner: &Arc<Inner>) -> Result<(), LocalError> {
         let Some(address) = row.address else { continue };
         inner.machine.addresses.retake(&row.env, address);
         let Some(birth) = readmit(inner, &row, address) else {
-            // Its group was forgotten: nothing of it can run.
-            lay_to_rest(inner, row.id).await;
+            inner.spawn(lay_to_rest(inner.clone(), row, address));
             continue;
         };
         resume(inner, birth).await;
@@ -57,13 +57,13 @@ pub(crate) async fn take_over(inner: &Arc<Inner>) -> Result<(), LocalError> {
     Ok(())
 }
 
-fn readmit(
-    inner: &Inner,
-    row: &local::InstanceRow,
-    address: std::net::SocketAddr,
-) -> Option<Birth> {
+/// Two in one slot: the server before was replacing the older one, and this one goes on with that.
+fn readmit(inner: &Inner, row: &local::InstanceRow, address: SocketAddr) -> Option<Birth> {
     let mut model = inner.model();
     let group = model.groups.get_mut(&row.group)?;
+    for older in group.instances.iter_mut().filter(|older| older.slot == row.slot) {
+        older.replacing = true;
+    }
     group.add(Instance::new(row.id, row.slot, address, row.created_ms));
     Some(Birth { spec: group.spec.clone(), id: row.id, slot: row.slot, address })
 }
@@ -104,27 +104,19 @@ async fn find(inner: &Arc<Inner>, id: InstanceId) -> Found {
     tokio::task::spawn_blocking(adopt).await.unwrap_or(Found::Ended)
 }
 
-async fn lay_to_rest(inner: &Arc<Inner>, id: InstanceId) {
-    let inner = inner.clone();
-    let rest = move || {
-        if let Err(error) = inner.machine.exit_record(id) {
-            tracing::warn!(instance = %id, %error, "failed to end a forgotten instance");
-        }
-        inner.machine.clean(id)
-    };
-    if let Ok(Err(error)) = tokio::task::spawn_blocking(rest).await {
-        tracing::error!(instance = %id, %error, "failed to clean up a forgotten instance");
-    }
+/// Of a forgotten group nothing can run: its row is closed and its address comes back.
+async fn lay_to_rest(inner: Arc<Inner>, row: local::InstanceRow, address: SocketAddr) {
+    let exit = exits::read_forgotten(&inner, row.id).await;
+    let record = life::Record::new(&inner, row.id, &exit).await;
+    life::bury(&inner, record, &row.env, address).await;
 }
 
 /// Removes what no row of the database answers for: a crash between two steps of a launch or of a
 /// cleaning leaves such things.
 fn sweep(inner: &Inner, known: &HashSet<InstanceId>) {
     let machine = &inner.machine;
-    let entries = std::fs::read_dir(&machine.instances).into_iter().flatten().flatten();
-    let dirs = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    let strays: HashSet<InstanceId> =
-        dirs.chain(machine.cgroups.list()).filter(|id| !known.contains(id)).collect();
+    let all = machine.with_files().into_iter().chain(machine.cgroups.list());
+    let strays: HashSet<InstanceId> = all.filter(|id| !known.contains(id)).collect();
     for id in strays {
         if let Err(error) = machine.clean(id) {
             tracing::warn!(instance = %id, %error, "failed to remove a stray instance");

@@ -56,7 +56,7 @@ fn routed(id: GroupId, weight: u32, group: Option<&Group>) -> kiln_router::Group
 }
 
 fn endpoints(group: &Group) -> impl Iterator<Item = Endpoint> {
-    let running = |i: &&Instance| matches!(i.phase, Phase::Running(_));
+    let running = |i: &&Instance| matches!(i.phase, Phase::Running(_)) && i.shim.is_some();
     let check = check_of(&group.spec);
     group.instances.iter().filter(running).map(move |instance| Endpoint {
         id: instance.id,

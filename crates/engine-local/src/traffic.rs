@@ -28,7 +28,8 @@ impl Traffic for LocalEngine {
         let asked = self.inner.model().traffic.get(&key).cloned();
         let version = asked.as_ref().map(|asked| asked.version).unwrap_or_default();
         if asked.is_some_and(|asked| asked.state == *desired) {
-            drop(db);
+            // The epoch was seen, whatever else is already so.
+            db.commit().await.map_err(store)?;
             return self.await_in_force(version).await;
         }
         if version != expected {

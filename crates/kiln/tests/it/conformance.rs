@@ -1,14 +1,12 @@
 //! The local engine passes the suite that every engine passes, with real processes.
 
 use crate::machine::Machine;
-use kiln_container::Boot;
 use kiln_engine::conformance::{self, Ask, Subject};
 use kiln_engine::{Engine, GroupSpec, Traffic, UserData};
 use kiln_engine_local::LocalEngine;
 use kiln_names::{Digest, GroupName, ReleaseId};
 use kiln_protocol::configuration::DeploymentParams;
 use kiln_protocol::recipe::{ImageProcess, Stop};
-use std::path::Path;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
 
@@ -20,7 +18,7 @@ struct Local {
 impl Local {
     fn new() -> Self {
         let machine = Machine::new("hello");
-        let start = || machine.start_engine(Path::new(Boot::PATH));
+        let start = || machine.start_engine();
         let running = tokio::task::block_in_place(start);
         Self { machine, running: Some(running) }
     }
@@ -48,7 +46,7 @@ impl Subject for Local {
         let (runtime, engine) = self.running.take().unwrap();
         drop(engine);
         runtime.shutdown_background();
-        let start = || self.machine.start_engine(Path::new(Boot::PATH));
+        let start = || self.machine.start_engine();
         self.running = Some(tokio::task::block_in_place(start));
     }
 }

@@ -1,10 +1,15 @@
 //! A local engine of its own for one test: data directory, router process, image.
 
-use kiln_container::{Cgroups, Network};
+use kiln_container::{Boot, Cgroups, Network};
 use kiln_engine_local::{LocalEngine, MachineSettings, Settings};
 use kiln_image::{Clamp, ImageConfig, Store};
-use kiln_names::{Digest, InstallId};
+use kiln_names::{Digest, InstallId, InstanceId};
+use kiln_router::Control;
 use kiln_store::Database;
+use rustix::process::{Pid, Signal};
+use std::collections::BTreeSet;
+use std::fs::{DirEntry, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -12,6 +17,12 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 const KILN: &str = env!("CARGO_BIN_EXE_kiln");
+
+/// A request that takes until the test lets it go.
+const SLOW: &str = "#!/bin/busybox sh
+while [ ! -e /tmp/go ]; do usleep 5000; done
+printf 'Content-Type: text/plain\\r\\n\\r\\nanswered in full'
+";
 
 /// Everything that one engine needs, gone when it is dropped.
 pub(crate) struct Machine {
@@ -37,9 +48,9 @@ impl Machine {
     }
 
     /// Starts an engine on a runtime of its own: dropping that is the engine's sudden death.
-    pub(crate) fn start_engine(&self, boot_id: &Path) -> (Runtime, LocalEngine) {
+    pub(crate) fn start_engine(&self) -> (Runtime, LocalEngine) {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        let settings = self.settings(boot_id);
+        let settings = self.settings();
         let engine = runtime.block_on(async {
             let db = Database::open(&self.data.path().join("kiln.db")).await.unwrap();
             LocalEngine::start(settings(db)).await.unwrap()
@@ -47,19 +58,71 @@ impl Machine {
         (runtime, engine)
     }
 
-    fn settings(&self, boot_id: &Path) -> impl FnOnce(Database) -> Settings + use<> {
+    fn settings(&self) -> impl FnOnce(Database) -> Settings + use<> {
         let images = Store::open(&self.data.path().join("images")).unwrap();
         let machine = MachineSettings {
             install: self.install,
             program: PathBuf::from(KILN),
             instances: self.data.path().join("instances"),
-            boot_id: boot_id.to_owned(),
+            boot_id: PathBuf::from(Boot::PATH),
             network: self.network.clone(),
             now_ms,
             random: rand::random,
         };
         let router = self.router_socket();
         move |db| Settings { db, images, router, machine }
+    }
+
+    /// The instances that have a directory, and those that have control groups.
+    pub(crate) fn left(&self) -> (BTreeSet<InstanceId>, BTreeSet<InstanceId>) {
+        let dirs = std::fs::read_dir(self.data.path().join("instances")).unwrap();
+        let name = |entry: std::io::Result<DirEntry>| entry.unwrap().file_name();
+        let id = |name: &str| name.trim_end_matches(".gone").parse().unwrap();
+        let dirs = dirs.map(|entry| id(name(entry).to_str().unwrap()));
+        (dirs.collect(), Cgroups::detect(self.install).unwrap().list().into_iter().collect())
+    }
+
+    /// Where the instance has its files.
+    pub(crate) fn dir(&self, id: InstanceId) -> PathBuf {
+        self.data.path().join("instances").join(id.to_string())
+    }
+
+    /// Kills the instance and its shim: nobody is left who could tell how it ended.
+    pub(crate) fn kill(&self, id: InstanceId) {
+        let state = self.state(id);
+        // The shim first: it would record the end of the other.
+        for pid in [&state["shim"]["pid"], &state["pid"]] {
+            kill(pid.as_u64().unwrap(), Signal::KILL);
+        }
+    }
+
+    /// Kills the instance, and makes what is known of it a thing of an earlier boot.
+    pub(crate) fn lose_in_reboot(&self, id: InstanceId) {
+        self.kill(id);
+        let mut state = self.state(id);
+        state["shim"]["boot_id"] = "5d0a1f0c-6a53-4a4b-a1c1-6f0f4d0f7a11".into();
+        std::fs::write(self.dir(id).join("state.json"), state.to_string()).unwrap();
+    }
+
+    /// The root directory of the instance as its own processes see it.
+    pub(crate) fn root(&self, id: InstanceId) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root", self.state(id)["pid"]))
+    }
+
+    fn state(&self, id: InstanceId) -> serde_json::Value {
+        let text = std::fs::read(self.dir(id).join("state.json")).unwrap();
+        serde_json::from_slice(&text).unwrap()
+    }
+
+    /// Makes the router deaf, or lets it hear again.
+    pub(crate) fn pause_router(&self, paused: bool) {
+        let signal = if paused { Signal::STOP } else { Signal::CONT };
+        kill(self.router.id().into(), signal);
+    }
+
+    /// What the router says for itself.
+    pub(crate) fn router(&self) -> Control {
+        Control::new(self.router_socket())
     }
 
     fn router_socket(&self) -> PathBuf {
@@ -99,8 +162,19 @@ fn busybox_image(store: &Store, page: &str) -> Digest {
     }
     std::fs::copy("/bin/busybox", root.join("bin/busybox")).unwrap();
     std::fs::write(root.join("www/index.html"), page).unwrap();
+    // A page that each instance has or lacks, as the test wants.
+    std::os::unix::fs::symlink("/tmp/page", root.join("www/page")).unwrap();
+    std::fs::create_dir(root.join("www/cgi-bin")).unwrap();
+    let slow = root.join("www/cgi-bin/slow");
+    std::fs::write(&slow, SLOW).unwrap();
+    std::fs::set_permissions(&slow, Permissions::from_mode(0o755)).unwrap();
     let layer = store.commit_layer(staging, Clamp::from_start(UNIX_EPOCH)).unwrap();
     store.put_image(ImageConfig::default(), &[layer.diff_id]).unwrap()
+}
+
+fn kill(pid: u64, signal: Signal) {
+    let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
 }
 
 pub(crate) fn until(what: &str, mut done: impl FnMut() -> bool) {

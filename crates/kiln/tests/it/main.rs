@@ -3,4 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod conformance;
+mod health;
+mod keeping;
+mod life;
+mod logs;
 mod machine;
