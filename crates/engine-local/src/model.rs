@@ -96,6 +96,8 @@ pub(crate) struct Failures {
     slots: BTreeMap<u32, SlotFailures>,
     /// In a row, before any instance of the group passed a check.
     unproven: u32,
+    /// The last one had all the time that a start may take: two more would take as long again.
+    gave_up: bool,
     last: Option<(InstanceId, Exit)>,
 }
 
@@ -228,6 +230,7 @@ impl Failures {
         let slot = SlotFailures { in_a_row, not_before: now + pause_after(in_a_row) };
         self.slots.insert(instance.slot, slot);
         self.unproven = if instance.passed { 0 } else { self.unproven.saturating_add(1) };
+        self.gave_up = !instance.passed && instance.stopped_for.is_some();
         self.last = Some((instance.id, exit));
     }
 
@@ -239,7 +242,8 @@ impl Failures {
     }
 
     fn crash_loop(&self) -> Option<CrashLoop> {
-        let (instance, last) = self.last.clone().filter(|_| self.unproven >= CRASH_LOOP_EXITS)?;
+        let crashing = self.unproven >= CRASH_LOOP_EXITS || (self.unproven > 0 && self.gave_up);
+        let (instance, last) = self.last.clone().filter(|_| crashing)?;
         Some(CrashLoop { exits: self.unproven, last, instance })
     }
 }
@@ -346,6 +350,14 @@ mod tests {
             failures.add(&instance(exits, false), exit(), Instant::now());
         }
         assert_eq!(failures.crash_loop().map(|c| c.exits), Some(3));
+    }
+
+    #[test]
+    fn one_start_whose_time_ran_out_is_enough() {
+        let mut failures = Failures::default();
+        let stopped_for = Some("the start-up check did not pass within 60s".to_owned());
+        failures.add(&Instance { stopped_for, ..instance(0, false) }, exit(), Instant::now());
+        assert_eq!(failures.crash_loop().map(|c| c.exits), Some(1));
     }
 
     #[test]
