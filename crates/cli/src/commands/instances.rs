@@ -28,10 +28,10 @@ impl Instances {
             session.output.say(&format!("{app} has no instances in {env}."));
         }
         session.output.list(&instances, |instances| {
-            let head = ["ID", "GROUP", "SLOT", "STATE", "ADDRESS", "MEMORY", "LAST CHECK"];
+            let head = ["ID", "SLOT", "STATE", "ADDRESS", "MEMORY", "LAST CHECK"];
             let mut table = Table::new(head);
             for instance in instances {
-                table.row(row(instance));
+                table.row(row(&self.target, instance));
             }
             table.text()
         })?;
@@ -39,14 +39,20 @@ impl Instances {
     }
 }
 
-fn row(instance: &Instance) -> [String; 7] {
+fn row(target: &Target, instance: &Instance) -> [String; 6] {
     [
         instance.id.to_string(),
-        instance.group.to_string(),
-        instance.slot.to_string(),
+        slot(target, instance),
         instance.state.clone(),
         or_dash(instance.address.as_ref()),
         or_dash(instance.memory.map(|memory| size(memory.0))),
         or_dash(instance.exit.as_ref().or(instance.last_check.as_ref())),
     ]
+}
+
+/// `web-v003.0`: the group's name without what was asked for, and the instance's place in it.
+fn slot(Target { app, env }: &Target, instance: &Instance) -> String {
+    let group = instance.group.as_str();
+    let short = group.strip_prefix(&format!("{app}-{env}-")).unwrap_or(group);
+    format!("{short}.{}", instance.slot)
 }

@@ -35,7 +35,7 @@ impl Status {
 }
 
 fn words(status: &[Running]) -> String {
-    let head = ["APP", "ENV", "GROUP", "STATE", "HEALTHY", "TRAFFIC", "RELEASE", "VERSION"];
+    let head = ["GROUP", "STATE", "HEALTHY", "TRAFFIC", "VERSION"];
     let mut table = Table::new(head);
     for running in status {
         for group in &running.groups {
@@ -49,17 +49,22 @@ fn words(status: &[Running]) -> String {
     text
 }
 
-fn row(running: &Running, group: &Group) -> [String; 8] {
+/// What fits a terminal: the group's name says application and environment.
+fn row(running: &Running, group: &Group) -> [String; 5] {
+    let release = || group.release.short();
     [
-        running.app.to_string(),
-        running.env.to_string(),
         group.name.to_string(),
         group.state.as_str().to_owned(),
         format!("{}/{}", group.healthy, group.size),
         or_dash(group.weight.map(|weight| format!("{weight}%"))),
-        group.release.short(),
-        or_dash(group.version.as_ref()),
+        group.version.as_deref().map_or_else(release, |name| version(running, name)),
     ]
+}
+
+/// `APP:VERSION` without the application.
+fn version(running: &Running, name: &str) -> String {
+    let version = name.strip_prefix(running.app.as_str()).and_then(|rest| rest.strip_prefix(':'));
+    version.unwrap_or(name).to_owned()
 }
 
 /// A line about a deployment that did not simply complete.
