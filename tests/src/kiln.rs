@@ -278,6 +278,18 @@ impl Kiln {
         Leaks::instance_processes(&self.install())
     }
 
+    /// The shims that run, by instance.
+    #[must_use]
+    pub fn shims(&self) -> std::collections::BTreeMap<String, i32> {
+        Leaks::shims(&self.data)
+    }
+
+    /// Kills the shim of an instance with SIGKILL; answers whether there was one.
+    pub fn kill_shim(&self, instance: &str) -> bool {
+        let pid = self.shims().remove(instance);
+        pid.map(kill).is_some()
+    }
+
     /// Kills everything of it at once, as a loss of power would, and waits until all are gone.
     pub fn lose_power(&self) {
         let install = self.install();

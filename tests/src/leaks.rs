@@ -22,12 +22,12 @@ impl Leaks {
         if install.is_empty() {
             return Self::default();
         }
-        let mut directories = control_groups(install);
+        let mut directories = Self::control_groups(install);
         directories.push(Path::new("/run/kiln").join(install));
         directories.retain(|path| path.exists());
         Self {
             processes: Self::processes(install, data),
-            mounts: mounts(data),
+            mounts: Self::mounts(data),
             interfaces: interfaces(install),
             tables: tables(install),
             directories,
@@ -70,6 +70,33 @@ impl Leaks {
             }
         }
         found
+    }
+
+    /// What is mounted below `data`.
+    pub(crate) fn mounts(data: &Path) -> Vec<String> {
+        let all = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let below = format!("{}/", data.display());
+        let points = all.lines().filter_map(|line| line.split(' ').nth(4));
+        points.filter(|point| point.starts_with(&below)).map(str::to_owned).collect()
+    }
+
+    /// Where the installation's control groups would be, one for each hierarchy.
+    pub(crate) fn control_groups(install: &str) -> Vec<PathBuf> {
+        let root = Path::new("/sys/fs/cgroup");
+        let hierarchies = names(root).map(|name| root.join(name)).chain([root.to_owned()]);
+        hierarchies.map(|mount| mount.join("kiln").join(install)).collect()
+    }
+
+    /// The shims that run from `data`, by instance.
+    pub(crate) fn shims(data: &Path) -> BTreeMap<String, i32> {
+        let place = format!("{}/", data.join("instances").display());
+        let shim = |pid: i32| {
+            let line = read(pid, "cmdline");
+            let mut words = line.split('\0').skip(1);
+            let instance = words.next().filter(|word| *word == "shim").and(words.next())?;
+            Some((instance.strip_prefix(&place)?.to_owned(), pid))
+        };
+        pids().filter_map(shim).collect()
     }
 
     /// Removes what would disturb others, after a test has failed.
@@ -121,13 +148,6 @@ fn names(directory: &Path) -> impl Iterator<Item = String> {
     entries.filter_map(|entry| entry.file_name().into_string().ok())
 }
 
-fn mounts(data: &Path) -> Vec<String> {
-    let all = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let below = format!("{}/", data.display());
-    let points = all.lines().filter_map(|line| line.split(' ').nth(4));
-    points.filter(|point| point.starts_with(&below)).map(str::to_owned).collect()
-}
-
 fn interfaces(install: &str) -> Vec<String> {
     let prefixes = [format!("kn{install}"), format!("kv{install}")];
     let ours = |name: &String| prefixes.iter().any(|prefix| name.starts_with(prefix.as_str()));
@@ -139,12 +159,6 @@ fn tables(install: &str) -> Vec<String> {
     let text = listed.map(|output| output.stdout).unwrap_or_default();
     let text = String::from_utf8_lossy(&text).into_owned();
     text.lines().filter(|line| line.contains(install)).map(str::to_owned).collect()
-}
-
-fn control_groups(install: &str) -> Vec<PathBuf> {
-    let root = Path::new("/sys/fs/cgroup");
-    let hierarchies = names(root).map(|name| root.join(name)).chain([root.to_owned()]);
-    hierarchies.map(|mount| mount.join("kiln").join(install)).collect()
 }
 
 fn run(program: &str, arguments: &[&str]) {

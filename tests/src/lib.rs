@@ -4,6 +4,7 @@
 //! Every [`Kiln`] is an installation of its own, so that any number of tests run side by side.
 
 pub mod cache;
+mod chance;
 mod image;
 mod kiln;
 mod leaks;
@@ -11,8 +12,10 @@ mod ports;
 mod program;
 mod project;
 mod ran;
+mod strays;
 mod wait;
 
+pub use chance::Chance;
 pub use image::{debian, rootfs, suite};
 pub use kiln::{Kiln, Part, USER};
 pub use leaks::Leaks;

@@ -25,7 +25,7 @@ pub fn until_some<T>(what: &str, patience: Duration, look: impl Fn() -> Option<T
             return found;
         }
         assert!(Instant::now() < deadline, "not within {patience:?}: {what}");
-        pause(LOOK);
+        pause();
     }
 }
 
@@ -35,7 +35,8 @@ pub fn note(figure: &str) {
     writeln!(std::io::stderr(), "{figure}").ok();
 }
 
+/// Until the next look.
 #[expect(clippy::disallowed_methods, reason = "what is waited for happens in other processes")]
-fn pause(span: Duration) {
-    std::thread::sleep(span);
+pub(crate) fn pause() {
+    std::thread::sleep(LOOK);
 }

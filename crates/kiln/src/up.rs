@@ -25,6 +25,8 @@ const READY: Duration = Duration::from_secs(60);
 const STOPPED: Duration = Duration::from_secs(30);
 /// The shortest time between two starts of a part.
 const RESTART: Duration = Duration::from_millis(200);
+/// The longest time between two tries of a part that does not start.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// The exit code for "somebody else has it".
 const CONFLICT: u8 = 5;
 
@@ -150,15 +152,20 @@ impl Parts {
             kiln_container::wait(&player.process, &self.boot).await.context("watch a process")?;
             tokio::time::sleep_until(begun + RESTART).await;
             say::note(&format!("The {} ended; starting it again.", role.name()));
-            player = loop {
-                match self.ensure(role).await {
-                    Ok(player) => break player,
-                    Err(error) => {
-                        say::complain(&format!("failed to {}", chain(&error)), None);
-                        sleep(Duration::from_secs(1)).await;
-                    }
-                }
-            };
+            player = self.start_again(role).await;
+        }
+    }
+
+    /// Tries until there is a player; what was only killed once more is there again soon.
+    async fn start_again(&self, role: Role) -> Player {
+        let mut pause = RESTART;
+        loop {
+            match self.ensure(role).await {
+                Ok(player) => return player,
+                Err(error) => say::complain(&format!("failed to {}", chain(&error)), None),
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 }

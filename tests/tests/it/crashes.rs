@@ -2,12 +2,12 @@
 
 use crate::traffic::{let_pass, load};
 use kiln_load::Allowed;
-use kiln_tests::{Kiln, Part, Project, note, until, until_some};
-use std::time::{Duration, Instant};
+use kiln_tests::{Kiln, Part, Project, until, until_some};
+use std::time::Duration;
 
-const SOON: Duration = Duration::from_secs(60);
+pub(crate) const SOON: Duration = Duration::from_secs(60);
 
-fn serving() -> (Kiln, Project) {
+pub(crate) fn serving() -> (Kiln, Project) {
     let kiln = Kiln::with_tiny();
     let project = Project::serving(&kiln, "hello", "hello 1\n");
     kiln.done(["ship", "hello", "prod", "--dir", project.dir(), "-m", "first light"]);
@@ -56,45 +56,6 @@ fn a_deployment_goes_on_after_its_server_was_killed_and_traffic_does_not_notice(
     assert_eq!(kiln.instance_pids(), started, "nothing was started twice");
     let report = running.stop();
     assert_eq!(report.failures(), 0, "{report}{}", kiln.logs());
-}
-
-#[test]
-fn a_server_killed_at_any_moment_of_a_deployment_ends_it_well() {
-    let (kiln, project) = serving();
-    let allowed = Allowed::only_now("hello 1");
-    let running = load(&kiln, &allowed);
-    for (n, wait) in (2..).zip([0, 15, 30, 60, 90, 130, 180]) {
-        let version = format!("hello {n}");
-        project.says(&format!("{version}\n"));
-        allowed.also(&version);
-        kiln.done(["bake", "hello", &n.to_string(), "--dir", project.dir()]);
-        let deploy = ["deploy", "hello", "prod", "-m", "on", "--detach"];
-        let id = kiln.json(deploy)["id"].as_str().unwrap().to_owned();
-        let since = Instant::now();
-        until("the moment", SOON, || since.elapsed() >= Duration::from_millis(wait));
-        let old = kiln.pid(Part::Server).unwrap();
-        kiln.kill(Part::Server);
-        let _new = kiln.successor(Part::Server, old);
-        kiln.done(["watch", &id]);
-        allowed.only(&version);
-        assert_eq!(kiln.get("hello").text(), format!("{version}\n"));
-    }
-    let report = running.stop();
-    assert_eq!(report.failures(), 0, "{report}{}", kiln.logs());
-}
-
-#[test]
-fn a_killed_router_is_back_and_knows_its_routes() {
-    let (kiln, _project) = serving();
-    let old = kiln.pid(Part::Router).unwrap();
-    kiln.kill(Part::Router);
-    let since = Instant::now();
-    let answer = until_some("the router answers again", SOON, || {
-        kiln_load::get(&kiln.target("hello"), "/").ok().filter(|answer| answer.status == 200)
-    });
-    note(&format!("the router was back after {:?}", since.elapsed()));
-    assert_eq!(answer.text(), "hello 1\n");
-    assert_ne!(kiln.pid(Part::Router), Some(old));
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod crashes;
 mod debian;
 mod failures;
 mod git;
+mod kills;
 mod layering;
 mod life;
 mod lock;
