@@ -4,7 +4,7 @@
 
 use crate::audit::{self, By};
 use crate::column::{json, number, signed, text, to_json};
-use crate::{StoreError, Write};
+use crate::{StoreError, Write, secrets};
 use kiln_names::{AppName, EnvName};
 use serde_json::{Map, Value, json};
 use sqlx::sqlite::SqliteRow;
@@ -97,7 +97,7 @@ pub async fn set_application_metadata(
     recorded(db, by, found, &what).await
 }
 
-/// Removes an application; false when there is no such one.
+/// Removes an application, and its secrets from all new releases; false when there is no such one.
 ///
 /// # Errors
 /// When the database refuses.
@@ -108,6 +108,7 @@ pub async fn remove_application(
 ) -> Result<bool, StoreError> {
     let query = sqlx::query("DELETE FROM applications WHERE name = ?").bind(name.as_str());
     let found = query.execute(&mut **db).await?.rows_affected() == 1;
+    secrets::withdraw_of_application(db, name).await?;
     recorded(db, by, found, &json!({"did": "delete application", "app": name})).await
 }
 
@@ -177,7 +178,7 @@ pub async fn set_environment_metadata(
     recorded(db, by, found, &what).await
 }
 
-/// Removes an environment; false when there is no such one.
+/// Removes an environment, and its secrets from all new releases; false when there is no such one.
 ///
 /// # Errors
 /// When the database refuses.
@@ -188,6 +189,7 @@ pub async fn remove_environment(
 ) -> Result<bool, StoreError> {
     let query = sqlx::query("DELETE FROM environments WHERE name = ?").bind(name.as_str());
     let found = query.execute(&mut **db).await?.rows_affected() == 1;
+    secrets::withdraw_of_environment(db, name).await?;
     recorded(db, by, found, &json!({"did": "delete environment", "env": name})).await
 }
 

@@ -23,6 +23,7 @@ mod migrations;
 pub mod releases;
 pub mod retirements;
 pub mod route_claims;
+pub mod secrets;
 
 pub use database::{Database, Read, Write};
 pub use error::StoreError;

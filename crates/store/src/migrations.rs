@@ -4,12 +4,15 @@ use crate::StoreError;
 use sqlx::SqliteConnection;
 
 /// What each schema version adds to the one before. Append only, once released.
-const STEPS: &[&[&str]] = &[&[
-    include_str!("schema/catalog.sql"),
-    include_str!("schema/images.sql"),
-    include_str!("schema/deployments.sql"),
-    include_str!("schema/local.sql"),
-]];
+const STEPS: &[&[&str]] = &[
+    &[
+        include_str!("schema/catalog.sql"),
+        include_str!("schema/images.sql"),
+        include_str!("schema/deployments.sql"),
+        include_str!("schema/local.sql"),
+    ],
+    &[include_str!("schema/secrets.sql")],
+];
 
 /// Brings the database from the schema it has to the newest one, in one transaction.
 pub(crate) async fn migrate(db: &mut SqliteConnection) -> Result<(), StoreError> {

@@ -14,7 +14,7 @@ const ROWS: &[&[&str]] = &[
     &["kiln-init"],
     &["kiln-container"],
     &["kiln-router"],
-    &["kiln-catalog", "kiln-config", "kiln-bakery"],
+    &["kiln-catalog", "kiln-config", "kiln-bakery", "kiln-secrets"],
     &["kiln-engine"],
     &["kiln-engine-local"],
     &["kiln-deploy"],
