@@ -1,27 +1,20 @@
-//! One client: asks, reads, checks, counts; never twice for the same answer.
+//! One client that asks again when it has its answer.
 
-mod connection;
-mod exchange;
-
-use crate::load::{Check, goes_on};
-use crate::{Answer, Kind, Tally, Target};
+use crate::asker::{Asker, Connection};
+use crate::{Kind, MAX_TIME, Tally};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-pub(crate) use connection::Connection;
-pub(crate) use exchange::{Question, ask};
-
 /// One client.
 pub(crate) struct Client {
     pub(crate) kind: Kind,
-    pub(crate) target: Target,
-    pub(crate) check: Check,
+    pub(crate) asker: Asker,
     pub(crate) rate: u32,
     pub(crate) began: Instant,
-    pub(crate) answered: Arc<AtomicU64>,
+    pub(crate) ended: Arc<AtomicU64>,
 }
 
 impl Client {
@@ -31,50 +24,23 @@ impl Client {
         let mut kept: Option<Connection> = None;
         let mut turns = tokio::time::interval(Duration::from_secs(1) / self.rate);
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        while goes_on(&stopping, self.began) {
+        while self.goes_on(&stopping) {
             tokio::select! {
                 _ = turns.tick() => {}
                 _ = stopping.changed() => break,
             }
             let at = self.began.elapsed();
-            let question = Question::of(self.kind, tally.requests);
-            let outcome = self.turn(&mut kept, &question).await;
-            tally.count(at, outcome.as_ref().map_err(Clone::clone));
-            self.answered.fetch_add(1, Ordering::Relaxed);
+            let turn = self.asker.turn(self.kind, tally.requests, kept.take(), Instant::now());
+            let (outcome, open) = turn.await;
+            kept = open;
+            tally.count(at, outcome.map(|answer| answer.took));
+            self.ended.fetch_add(1, Ordering::Relaxed);
         }
         tally
     }
 
-    async fn turn(
-        &self,
-        kept: &mut Option<Connection>,
-        question: &Question,
-    ) -> Result<Answer, String> {
-        let wished = Instant::now();
-        let mut connection = match kept.take() {
-            // A connection that was closed between two requests failed nobody.
-            Some(open) if open.usable() => open,
-            _ => Connection::open(&self.target, self.kind).await?,
-        };
-        let answer = ask(&mut connection, question, wished)
-            .await
-            .map_err(|error| format!("{}, {connection}: {error}", question.line()))?;
-        self.judge(question, &answer)?;
-        if matches!(self.kind, Kind::KeepAlive | Kind::Poster) {
-            *kept = Some(connection);
-        }
-        Ok(answer)
-    }
-
-    fn judge(&self, question: &Question, answer: &Answer) -> Result<(), String> {
-        let line = question.line();
-        if answer.status != http::StatusCode::OK {
-            return Err(format!("{line}: {} {}", answer.status, answer.excerpt()));
-        }
-        if self.kind == Kind::Poster && answer.body != question.body {
-            let (sent, came) = (question.body.len(), answer.body.len());
-            return Err(format!("{line}: {sent} bytes came back as {came} others"));
-        }
-        (self.check)(answer).map_err(|wrong| format!("{line}: {wrong}"))
+    fn goes_on(&self, stopping: &watch::Receiver<bool>) -> bool {
+        let told = *stopping.borrow() || stopping.has_changed().is_err();
+        !told && self.began.elapsed() < MAX_TIME
     }
 }

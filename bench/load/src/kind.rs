@@ -1,31 +1,36 @@
 //! The kinds of client.
 
 /// A kind of client: what it asks for, and how.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, clap::ValueEnum)]
 pub enum Kind {
-    /// Asks for `/` on a new connection each time.
+    /// Asks on a new connection each time.
     NewConnection,
-    /// Asks for `/` on one connection for as long as that stays open.
+    /// Asks on one connection for as long as that stays open.
     KeepAlive,
     /// Asks for `/slow`, a large body, and reads it in small pieces.
     SlowReader,
-    /// Sends a body to `/` and compares what comes back, on one connection.
+    /// Sends a body and compares what comes back, on one connection.
     Poster,
+    /// Sends the head of its request in pieces, for half a second.
+    SlowRequest,
+    /// Sends a body in pieces, for a second, and compares what comes back.
+    Upload,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 4] =
-        [Self::NewConnection, Self::KeepAlive, Self::SlowReader, Self::Poster];
+    pub const ALL: [Self; 6] = [
+        Self::NewConnection,
+        Self::KeepAlive,
+        Self::SlowReader,
+        Self::Poster,
+        Self::SlowRequest,
+        Self::Upload,
+    ];
 
-    /// What it asks for.
-    #[must_use]
-    pub const fn path(self) -> &'static str {
-        match self {
-            Self::SlowReader => "/slow",
-            _ => "/",
-        }
-    }
+    /// Those who send what they have to say at once.
+    pub const PROMPT: [Self; 4] =
+        [Self::NewConnection, Self::KeepAlive, Self::SlowReader, Self::Poster];
 
     /// Its name, for people.
     #[must_use]
@@ -35,7 +40,19 @@ impl Kind {
             Self::KeepAlive => "keep-alive",
             Self::SlowReader => "slow reader",
             Self::Poster => "poster",
+            Self::SlowRequest => "slow request",
+            Self::Upload => "upload",
         }
+    }
+
+    /// Whether it asks again on the connection of its last answer.
+    pub(crate) const fn keeps_connection(self) -> bool {
+        matches!(self, Self::KeepAlive | Self::Poster)
+    }
+
+    /// Whether it sends a body that must come back.
+    pub(crate) const fn posts(self) -> bool {
+        matches!(self, Self::Poster | Self::Upload)
     }
 }
 

@@ -7,6 +7,10 @@ use std::time::Duration;
 pub const MAX_CLIENTS: usize = 64;
 /// Requests that one client begins in a second.
 pub const MAX_RATE: u32 = 2_000;
+/// Requests in a second, at a fixed rate.
+pub const MAX_OFFER: u32 = 20_000;
+/// Requests at a fixed rate that wait for their answers; those that come on top are not begun.
+pub const MAX_IN_FLIGHT: usize = 4096;
 /// How long clients ask, whether they are told to stop or not.
 pub const MAX_TIME: Duration = Duration::from_secs(15 * 60);
 /// Bytes of an answer.

@@ -1,19 +1,16 @@
-//! Starting clients, and stopping them.
+//! A load of clients who ask again when they have their answer.
 
+use crate::asker::{Asker, Check};
 use crate::client::Client;
-use crate::{Answer, Kind, MAX_CLIENTS, MAX_RATE, MAX_TIME, Report, Target};
+use crate::{Answer, Kind, MAX_CLIENTS, MAX_RATE, Report, Running, Target};
 use std::fmt::Debug;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::JoinHandle;
+use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// Says what is wrong with an answer.
-pub(crate) type Check = Arc<dyn Fn(&Answer) -> Result<(), String> + Send + Sync>;
-
-/// A load to be.
+/// A load to be: every client waits for its answer before it asks again.
 #[derive(Clone)]
 pub struct Load {
     target: Target,
@@ -34,10 +31,10 @@ impl Debug for Load {
 }
 
 impl Load {
-    /// One client of each kind, 50 requests a second each; every answer must be 200.
+    /// One client of each prompt kind, 50 requests a second each; every answer must be 200.
     #[must_use]
     pub fn new(target: Target) -> Self {
-        let clients = Kind::ALL.to_vec();
+        let clients = Kind::PROMPT.to_vec();
         Self { target, clients, rate: 50, check: Arc::new(|_| Ok(())) }
     }
 
@@ -74,22 +71,25 @@ impl Load {
     #[must_use]
     pub fn start(self) -> Running {
         let (stop, stopping) = watch::channel(false);
-        let answered = Arc::new(AtomicU64::new(0));
-        let counter = answered.clone();
+        let ended = Arc::new(AtomicU64::new(0));
+        let counter = ended.clone();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let runtime = runtime.expect("a machine with an event queue");
             runtime.block_on(self.run(stopping, counter))
         });
-        Running { stop, answered, thread }
+        let stop = Box::new(move || {
+            stop.send_replace(true);
+        });
+        Running { stop, ended, thread }
     }
 
-    async fn run(self, stopping: watch::Receiver<bool>, answered: Arc<AtomicU64>) -> Report {
+    async fn run(self, stopping: watch::Receiver<bool>, ended: Arc<AtomicU64>) -> Report {
         let began = Instant::now();
         let mut clients = JoinSet::new();
         for kind in self.clients {
-            let (target, check, rate) = (self.target.clone(), self.check.clone(), self.rate);
-            let client = Client { kind, target, check, rate, began, answered: answered.clone() };
+            let asker = Asker { target: self.target.clone(), check: self.check.clone() };
+            let client = Client { kind, asker, rate: self.rate, began, ended: ended.clone() };
             let stopping = stopping.clone();
             clients.spawn(async move { (kind, client.run(stopping).await) });
         }
@@ -98,37 +98,7 @@ impl Load {
             let (kind, tally) = done.expect("a client does not panic");
             report.add(kind, tally);
         }
+        report.took = began.elapsed();
         report
     }
-}
-
-/// Clients at work. They end by themselves after [`MAX_TIME`].
-#[derive(Debug)]
-pub struct Running {
-    stop: watch::Sender<bool>,
-    answered: Arc<AtomicU64>,
-    thread: JoinHandle<Report>,
-}
-
-impl Running {
-    /// How many requests have come to an end, well or not.
-    #[must_use]
-    pub fn ended(&self) -> u64 {
-        self.answered.load(Ordering::Relaxed)
-    }
-
-    /// Lets every client finish the request it has begun, and sums up.
-    ///
-    /// # Panics
-    /// When a check did.
-    #[must_use]
-    pub fn stop(self) -> Report {
-        self.stop.send_replace(true);
-        self.thread.join().expect("no check panicked")
-    }
-}
-
-/// Whether clients should go on.
-pub(crate) fn goes_on(stopping: &watch::Receiver<bool>, began: Instant) -> bool {
-    !*stopping.borrow() && stopping.has_changed().is_ok() && began.elapsed() < MAX_TIME
 }

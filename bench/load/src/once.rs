@@ -1,6 +1,7 @@
 //! One request, for those who do not want a load.
 
-use crate::client::{Connection, Question, ask};
+use crate::asker::{Connection, Question, ask};
+use crate::failure::Failure;
 use crate::{Answer, Kind, Target};
 use bytes::Bytes;
 use http::Method;
@@ -10,6 +11,12 @@ use std::time::Instant;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct NoAnswer(String);
+
+impl From<Failure> for NoAnswer {
+    fn from(failure: Failure) -> Self {
+        Self(failure.what)
+    }
+}
 
 /// Asks for `path` on a new connection, and waits for the answer.
 ///
@@ -39,8 +46,7 @@ fn exchange(target: &Target, method: Method, path: &str, body: Bytes) -> Result<
     let question = Question { method, path: path.to_owned(), body };
     let wished = Instant::now();
     runtime.block_on(async {
-        let mut connection =
-            Connection::open(target, Kind::NewConnection).await.map_err(NoAnswer)?;
-        ask(&mut connection, &question, wished).await.map_err(NoAnswer)
+        let mut connection = Connection::open(target, Kind::NewConnection).await?;
+        Ok(ask(&mut connection, &question, wished).await?)
     })
 }

@@ -2,6 +2,8 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// What it does with every request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +18,8 @@ pub(crate) enum Behaviour {
     Garbles,
     /// Answers and closes the connection.
     ClosesAfterEach,
+    /// Answers, but nothing for that long after its hundredth request.
+    PausesOnce(Duration),
 }
 
 /// A listening server; it ends with the process.
@@ -27,9 +31,11 @@ impl Server {
     pub(crate) fn start(behaviour: Behaviour) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
+        let requests = Arc::new(Mutex::new(0));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                std::thread::spawn(move || serve(stream, behaviour));
+                let requests = requests.clone();
+                std::thread::spawn(move || serve(stream, behaviour, &requests));
             }
         });
         Self { address }
@@ -37,7 +43,7 @@ impl Server {
 }
 
 /// Serves a connection until either side has enough of it.
-fn serve(stream: TcpStream, behaviour: Behaviour) -> Option<()> {
+fn serve(stream: TcpStream, behaviour: Behaviour, requests: &Mutex<u64>) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut writer = stream;
     if behaviour == Behaviour::ClosesAfterEach {
@@ -46,6 +52,7 @@ fn serve(stream: TcpStream, behaviour: Behaviour) -> Option<()> {
     }
     loop {
         let (path, mut body) = request(&mut reader)?;
+        count(requests, behaviour);
         if path == "/slow" {
             body = vec![b'.'; 128 << 10];
         }
@@ -64,6 +71,16 @@ fn serve(stream: TcpStream, behaviour: Behaviour) -> Option<()> {
         if matches!(behaviour, Behaviour::BreaksOff | Behaviour::ClosesAfterEach) {
             return None;
         }
+    }
+}
+
+/// Counts a request. While one of them pauses, all wait for their turn to be counted.
+#[expect(clippy::disallowed_methods, reason = "a server that hangs")]
+fn count(requests: &Mutex<u64>, behaviour: Behaviour) {
+    let mut requests = requests.lock().unwrap();
+    *requests += 1;
+    if let (Behaviour::PausesOnce(span), 100) = (behaviour, *requests) {
+        std::thread::sleep(span);
     }
 }
 
