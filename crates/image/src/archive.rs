@@ -42,10 +42,10 @@ pub(crate) struct Meta {
 }
 
 /// Tar counts in blocks of this many bytes.
-const BLOCK: u64 = 512;
+pub(crate) const BLOCK: u64 = 512;
 
 /// How many bytes fill the last block of `size` bytes.
-const fn padding(size: u64) -> u64 {
+pub(crate) const fn padding(size: u64) -> u64 {
     (BLOCK - size % BLOCK) % BLOCK
 }
 

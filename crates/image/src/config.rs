@@ -20,6 +20,8 @@ pub struct ImageConfig {
     pub entrypoint: Vec<String>,
     /// The command, or the arguments of the entry point.
     pub cmd: Vec<String>,
+    /// Directories that it expects to write to.
+    pub volumes: BTreeSet<String>,
     /// Where the command starts; empty for `/`.
     pub working_dir: String,
     /// Free text by name; Kiln keeps the processes of an image here.

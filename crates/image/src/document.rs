@@ -4,13 +4,17 @@
 
 use crate::config::ImageConfig;
 use kiln_names::Digest;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
 pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 pub(crate) const CONFIGURATION: &str = "application/vnd.oci.image.config.v1+json";
 pub(crate) const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+/// What Docker called the same before there was OCI.
+pub(crate) const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+pub(crate) const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+pub(crate) const DOCKER_CONFIGURATION: &str = "application/vnd.docker.container.image.v1+json";
 
 /// What marks a directory as an OCI layout.
 pub(crate) const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
@@ -44,9 +48,18 @@ impl Default for Index {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Manifest {
     pub(crate) schema_version: u8,
+    /// OCI lets it be left out; Kiln writes it.
+    #[serde(default)]
     pub(crate) media_type: String,
     pub(crate) config: Descriptor,
     pub(crate) layers: Vec<Descriptor>,
+}
+
+impl Manifest {
+    /// Its media type.
+    pub(crate) fn kind(&self) -> &str {
+        if self.media_type.is_empty() { MANIFEST } else { &self.media_type }
+    }
 }
 
 /// The configuration blob of an image.
@@ -54,7 +67,10 @@ pub(crate) struct Manifest {
 pub(crate) struct Configuration {
     pub(crate) architecture: String,
     pub(crate) os: String,
-    #[serde(default)]
+    #[serde(skip_serializing)]
+    #[serde(default, deserialize_with = "or_default")]
+    pub(crate) variant: String,
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) config: Settings,
     pub(crate) rootfs: RootFs,
 }
@@ -67,26 +83,35 @@ pub(crate) struct RootFs {
     pub(crate) diff_ids: Vec<Digest>,
 }
 
-/// [`ImageConfig`] as OCI spells it.
+/// [`ImageConfig`] as OCI spells it. Docker writes `null` for what is empty.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 pub(crate) struct Settings {
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty", deserialize_with = "or_default")]
     user: String,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "or_default")]
     exposed_ports: BTreeMap<String, Nothing>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "or_default")]
     env: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "or_default")]
     entrypoint: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "or_default")]
     cmd: Vec<String>,
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "or_default")]
+    volumes: BTreeMap<String, Nothing>,
+    #[serde(skip_serializing_if = "String::is_empty", deserialize_with = "or_default")]
     working_dir: String,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "or_default")]
     labels: BTreeMap<String, String>,
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty", deserialize_with = "or_default")]
     stop_signal: String,
+}
+
+/// `null` is as good as nothing.
+fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    from: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
 /// `{}`: OCI writes sets as maps to nothing.
@@ -102,6 +127,7 @@ impl Configuration {
             env: config.env,
             entrypoint: config.entrypoint,
             cmd: config.cmd,
+            volumes: config.volumes.into_iter().map(|path| (path, Nothing {})).collect(),
             working_dir: config.working_dir,
             labels: config.labels,
             stop_signal: config.stop_signal,
@@ -109,6 +135,7 @@ impl Configuration {
         Self {
             architecture: config.architecture,
             os: "linux".into(),
+            variant: String::new(),
             config: settings,
             rootfs: RootFs { kind: "layers".into(), diff_ids: layers.to_vec() },
         }
@@ -125,6 +152,7 @@ impl Configuration {
             env: settings.env,
             entrypoint: settings.entrypoint,
             cmd: settings.cmd,
+            volumes: settings.volumes.into_keys().collect(),
             working_dir: settings.working_dir,
             labels: settings.labels,
             stop_signal: settings.stop_signal,
@@ -164,9 +192,14 @@ mod tests {
     #[test]
     fn configurations_of_other_tools_are_read_and_their_extras_left_alone() {
         let json = r#"{"created":"2020-01-01T00:00:00Z","architecture":"arm64","os":"linux",
-            "config":{"ExposedPorts":{"53/udp":{},"80/tcp":{}},"Volumes":{"/x":{}}},
-            "rootfs":{"type":"layers","diff_ids":[]},"history":[]}"#;
+            "config":{"ExposedPorts":{"53/udp":{},"80/tcp":{}},"Volumes":{"/x":{}},"Cmd":null,
+            "Labels":null},"rootfs":{"type":"layers","diff_ids":[]},"history":[]}"#;
         let config = serde_json::from_str::<Configuration>(json).unwrap().into_config();
         assert_eq!(config.exposed_ports, [80].into());
+        assert_eq!(config.volumes, ["/x".to_owned()].into());
+        let json = r#"{"architecture":"arm64","os":"linux","config":null,
+            "rootfs":{"type":"layers","diff_ids":[]}}"#;
+        let config = serde_json::from_str::<Configuration>(json).unwrap().into_config();
+        assert!(config.cmd.is_empty());
     }
 }

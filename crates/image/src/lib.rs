@@ -11,7 +11,8 @@
 //! └── staging/<process>-<n>…       what is being made; emptied when the first process opens the store
 //! ```
 //!
-//! Layers are kept as plain tar, so the digest of a layer's blob *is* its diff id. The blob is the
+//! Layers are kept as plain tar, so the digest of a layer's blob *is* its diff id. Of an image that came
+//! with compressed layers those are kept too, so that it is still the image it was. The plain blob is the
 //! truth and is on disk before anything refers to it. An unpacked directory is only a copy: small
 //! ones are not synced, and `complete` then holds the id of the boot that made them, so that after a
 //! power cut they are unpacked again from the blob.
@@ -34,6 +35,7 @@ mod copy;
 mod disk;
 mod document;
 mod error;
+mod exchange;
 mod hash;
 mod limits;
 mod stack;
@@ -44,6 +46,7 @@ pub use clamp::{Clamp, PUBLISHED_TIME};
 pub use config::ImageConfig;
 pub use copy::{CopyEntry, CopyKind, CopySource};
 pub use error::{Error, LayerError};
+pub use exchange::{Admitting, Choice, Export, ExportForm, ImageName, ImportError};
 pub use limits::Limits;
 pub use stack::Stack;
 pub use store::{Collected, Image, Layer, Resolved, Staging, Store};

@@ -1,9 +1,9 @@
 //! The store: one directory, shared by everything that reads and makes images on this machine.
 
-mod blobs;
+pub(crate) mod blobs;
 mod gc;
 mod images;
-mod incoming;
+pub(crate) mod incoming;
 mod index;
 mod layers;
 mod staging;

@@ -3,7 +3,7 @@
 use super::{BLOCK, Kind, Member, Meta, padding, pax};
 use crate::error::{Context as _, LayerError, shown};
 use std::collections::BTreeMap;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use tar::{EntryType, Header};
 
 /// Reads one archive, member by member.
@@ -128,7 +128,7 @@ impl<R: Read> TarReader<R> {
     }
 
     fn skip(&mut self) -> Result<(), LayerError> {
-        let left = std::mem::take(&mut self.content) + std::mem::take(&mut self.padding);
+        let left = self.unread();
         let skipped = io::copy(&mut (&mut self.from).take(left), &mut io::sink());
         match skipped.within(b"archive")? {
             skipped if skipped == left => Ok(()),
@@ -136,11 +136,34 @@ impl<R: Read> TarReader<R> {
         }
     }
 
+    /// How far the next header is, which is then taken for reached.
+    fn unread(&mut self) -> u64 {
+        std::mem::take(&mut self.content).saturating_add(std::mem::take(&mut self.padding))
+    }
+
     fn exactly(&mut self, into: &mut [u8]) -> Result<(), LayerError> {
         self.from.read_exact(into).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => LayerError::Archive("it ends without an end mark"),
             _ => LayerError::Io { path: String::from("archive"), source: error },
         })
+    }
+}
+
+impl<R: Read + Seek> TarReader<R> {
+    /// Where the content of the current member begins. It is passed over unread.
+    pub(crate) fn pass_over(&mut self) -> Result<u64, LayerError> {
+        let at = self.from.stream_position().within(b"archive")?;
+        let end = at.saturating_add(self.unread());
+        if end > self.from.seek(io::SeekFrom::End(0)).within(b"archive")? {
+            return Err(LayerError::Archive("it ends within a file"));
+        }
+        self.from.seek(io::SeekFrom::Start(end)).within(b"archive")?;
+        Ok(at)
+    }
+
+    /// What it reads from.
+    pub(crate) fn into_inner(self) -> R {
+        self.from
     }
 }
 

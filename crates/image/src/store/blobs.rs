@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{self, Read, Write as _};
 
 /// No manifest or configuration is larger: 200 layers and long labels take a tenth of it.
-const DOCUMENT_LIMIT: u64 = 4 << 20;
+pub(crate) const DOCUMENT_LIMIT: u64 = 4 << 20;
 
 impl Store {
     /// Whether a blob of that digest is there.
@@ -54,7 +54,7 @@ impl Store {
         super::staging::remove_tree(&self.blob_path(digest))
     }
 
-    pub(super) fn open_content(&self, what: &'static str, digest: &Digest) -> Result<File, Error> {
+    pub(crate) fn open_content(&self, what: &'static str, digest: &Digest) -> Result<File, Error> {
         let path = self.blob_path(digest);
         match File::open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -65,7 +65,7 @@ impl Store {
     }
 
     /// A whole small blob, checked.
-    pub(super) fn document(&self, what: &'static str, digest: &Digest) -> Result<Vec<u8>, Error> {
+    pub(crate) fn document(&self, what: &'static str, digest: &Digest) -> Result<Vec<u8>, Error> {
         let mut content = Vec::new();
         let file = self.open_content(what, digest)?;
         file.take(DOCUMENT_LIMIT).read_to_end(&mut content).on("read", &self.blob_path(digest))?;
@@ -76,13 +76,13 @@ impl Store {
     }
 
     /// Stores a small blob and names it.
-    pub(super) fn put_document(&self, content: &[u8]) -> Result<Digest, Error> {
+    pub(crate) fn put_document(&self, content: &[u8]) -> Result<Digest, Error> {
         let mut incoming = self.incoming()?;
         incoming.write_all(content).on("write", self.root())?;
         Ok(self.accept(incoming, None, Keep::Durably)?.0)
     }
 
-    pub(super) fn blob_size(&self, what: &'static str, digest: &Digest) -> Result<u64, Error> {
+    pub(crate) fn blob_size(&self, what: &'static str, digest: &Digest) -> Result<u64, Error> {
         let path = self.blob_path(digest);
         Ok(self.open_content(what, digest)?.metadata().on("read", &path)?.len())
     }

@@ -37,9 +37,9 @@ impl Store {
         index.manifests.retain(|image| roots.contains(&image.digest));
         let mut live: BTreeSet<Digest> = extra.iter().copied().collect();
         for image in &index.manifests {
-            let manifest = self.manifest(&image.digest)?;
-            live.extend([image.digest, manifest.config.digest]);
-            live.extend(manifest.layers.iter().map(|layer| layer.digest));
+            live.insert(image.digest);
+            live.extend(self.parts(&image.digest)?);
+            live.extend(self.image(&image.digest)?.layers.iter().map(|layer| layer.diff_id));
         }
         let images = before - index.manifests.len();
         if images > 0 {

@@ -17,6 +17,8 @@ pub struct Image {
     pub config: ImageConfig,
     /// Its layers, the lowest first.
     pub layers: Vec<Layer>,
+    /// The same as its manifest names them: by the digests of what may be compressed.
+    pub blobs: Vec<Digest>,
 }
 
 /// What the beginning of a digest stands for.
@@ -47,15 +49,14 @@ impl Store {
             config: self.put_json(CONFIGURATION, &Configuration::new(config, layers))?,
             layers: layers.iter().map(layer).collect::<Result<_, Error>>()?,
         };
-        let image = self.put_json(MANIFEST, &manifest)?;
+        self.put_manifest(&manifest)
+    }
+
+    /// Records the image of a manifest whose parts are stored.
+    pub(crate) fn put_manifest(&self, manifest: &Manifest) -> Result<Digest, Error> {
+        let image = self.put_json(MANIFEST, manifest)?;
         let digest = image.digest;
-        self.change_index(|index| {
-            let new = !index.manifests.contains(&image);
-            if new {
-                index.manifests.push(image);
-            }
-            new
-        })?;
+        self.enter(image)?;
         Ok(digest)
     }
 
@@ -63,18 +64,57 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Missing`]; [`Error::Mismatch`] for damaged documents; [`Error::Unsupported`] for an
-    /// image whose layers are not plain archives.
+    /// image whose documents do not speak of the same layers.
     pub fn image(&self, digest: &Digest) -> Result<Image, Error> {
         let manifest = self.manifest(digest)?;
         let configuration: Configuration = self.json("configuration", &manifest.config.digest)?;
-        let layer = |layer: &Descriptor| Layer { diff_id: layer.digest, bytes: layer.size };
-        let layers: Vec<Layer> = manifest.layers.iter().map(layer).collect();
-        let plain = manifest.layers.iter().all(|layer| layer.media_type == LAYER);
-        if !plain || !layers.iter().map(|layer| &layer.diff_id).eq(&configuration.rootfs.diff_ids) {
-            let reason = "has layers that are not kept as plain archives";
+        let diff_ids = &configuration.rootfs.diff_ids;
+        if manifest.layers.len() != diff_ids.len() {
+            let reason = "has another number of layers in its manifest than in its configuration";
             return Err(Error::Unsupported { digest: *digest, reason });
         }
-        Ok(Image { digest: *digest, config: configuration.into_config(), layers })
+        let layers = manifest.layers.iter().zip(diff_ids).map(|(stored, diff_id)| {
+            // A plain archive is its own blob; a compressed one has been unpacked into another.
+            if stored.digest == *diff_id {
+                return Ok(Layer { diff_id: *diff_id, bytes: stored.size });
+            }
+            self.layer(diff_id)
+        });
+        let layers = layers.collect::<Result<_, Error>>()?;
+        let blobs = manifest.layers.iter().map(|stored| stored.digest).collect();
+        Ok(Image { digest: *digest, config: configuration.into_config(), layers, blobs })
+    }
+
+    /// The manifest of an image, byte for byte, and its media type.
+    ///
+    /// # Errors
+    /// [`Error::Missing`]; [`Error::Mismatch`]; [`Error::Malformed`].
+    pub fn manifest_text(&self, digest: &Digest) -> Result<(Vec<u8>, String), Error> {
+        let text = self.document("image", digest)?;
+        let manifest: Manifest = serde_json::from_slice(&text)
+            .map_err(|source| Error::Malformed { what: format!("image {digest}"), source })?;
+        Ok((text, manifest.kind().to_owned()))
+    }
+
+    /// All that the manifest of an image names: its configuration and its layers.
+    ///
+    /// # Errors
+    /// As [`Store::manifest_text`].
+    pub fn parts(&self, digest: &Digest) -> Result<Vec<Digest>, Error> {
+        let manifest = self.manifest(digest)?;
+        let layers = manifest.layers.iter().map(|layer| layer.digest);
+        Ok(std::iter::once(manifest.config.digest).chain(layers).collect())
+    }
+
+    /// Takes an image into the index whose documents and layers are stored.
+    pub(crate) fn enter(&self, image: Descriptor) -> Result<(), Error> {
+        self.change_index(|index| {
+            let new = !index.manifests.contains(&image);
+            if new {
+                index.manifests.push(image);
+            }
+            new
+        })
     }
 
     /// The unpacked layers of an image, the top one first: what overlayfs calls its lower directories.
@@ -140,11 +180,11 @@ impl Store {
         Ok(removed)
     }
 
-    pub(super) fn manifest(&self, digest: &Digest) -> Result<Manifest, Error> {
+    pub(crate) fn manifest(&self, digest: &Digest) -> Result<Manifest, Error> {
         self.json("image", digest)
     }
 
-    fn json<T: serde::de::DeserializeOwned>(
+    pub(crate) fn json<T: serde::de::DeserializeOwned>(
         &self,
         what: &'static str,
         digest: &Digest,

@@ -15,7 +15,7 @@ const BUFFER: usize = 256 << 10;
 
 /// Whether a blob must survive a power cut once it has its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Keep {
+pub(crate) enum Keep {
     Durably,
     /// It can be had again, and is checked when it is read.
     AsCache,
@@ -23,13 +23,13 @@ pub(super) enum Keep {
 
 /// A blob without a name yet. Removed when dropped.
 #[derive(Debug)]
-pub(super) struct Incoming {
+pub(crate) struct Incoming {
     path: PathBuf,
     to: Option<BufWriter<Hashing<File>>>,
 }
 
 impl Store {
-    pub(super) fn incoming(&self) -> Result<Incoming, Error> {
+    pub(crate) fn incoming(&self) -> Result<Incoming, Error> {
         let make = |path: &std::path::Path| File::options().write(true).create_new(true).open(path);
         let (path, file) = self.fresh(make)?;
         let to = Some(BufWriter::with_capacity(BUFFER, Hashing::new(file)));
@@ -37,7 +37,7 @@ impl Store {
     }
 
     /// Gives a blob its name; refuses it if that is not `expected`.
-    pub(super) fn accept(
+    pub(crate) fn accept(
         &self,
         mut incoming: Incoming,
         expected: Option<&Digest>,

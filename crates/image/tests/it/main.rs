@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic, in its helpers too")]
 
 mod copy;
+mod exchange;
 mod gc;
 mod hostile;
 mod images;
