@@ -10,6 +10,7 @@ pub(crate) mod envs;
 pub(crate) mod git;
 pub(crate) mod health;
 pub(crate) mod images;
+pub(crate) mod lock;
 pub(crate) mod logs;
 pub(crate) mod running;
 

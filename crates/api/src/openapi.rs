@@ -2,7 +2,8 @@
 
 use crate::handlers::deployments::ask;
 use crate::handlers::{
-    apps, bakes, bases, blobs, configuration, deployments, envs, git, health, images, logs, running,
+    apps, bakes, bases, blobs, configuration, deployments, envs, git, health, images, lock, logs,
+    running,
 };
 use kiln_protocol::{PROBLEM_JSON, Problem};
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn, PathItem};
@@ -31,7 +32,8 @@ pub fn document() -> OpenApi {
         configuration::show, configuration::log, configuration::diff, configuration::file,
         configuration::put, configuration::list, git::references, git::fetch, git::push,
         ask::plan, ask::deploy, ask::rollback, ask::redeploy,
-        deployments::undo, deployments::abort, deployments::retry, ask::stop,
+        deployments::undo, deployments::abort, deployments::retry,
+        deployments::pause, deployments::resume, lock::show, lock::take, lock::release, ask::stop,
         ask::resize, ask::replace, deployments::list, deployments::show,
         deployments::watch,
         running::status, running::instances, logs::logs,

@@ -3,7 +3,8 @@
 use crate::app::App;
 use crate::handlers::deployments::ask;
 use crate::handlers::{
-    apps, bakes, bases, blobs, configuration, deployments, envs, git, health, images, logs, running,
+    apps, bakes, bases, blobs, configuration, deployments, envs, git, health, images, lock, logs,
+    running,
 };
 use crate::refusal::Refusal;
 use axum::Router;
@@ -65,6 +66,9 @@ pub(crate) fn table() -> Vec<Route> {
         (paths::UNDO, PROMPT, post(deployments::undo)),
         (paths::ABORT, PROMPT, post(deployments::abort)),
         (paths::RETRY, PROMPT, post(deployments::retry)),
+        (paths::PAUSE, PROMPT, post(deployments::pause)),
+        (paths::RESUME, PROMPT, post(deployments::resume)),
+        (paths::LOCK, PROMPT, get(lock::show).put(lock::take).delete(lock::release)),
         (paths::STOP, PROMPT, post(ask::stop)),
         (paths::RESIZE, PROMPT, post(ask::resize)),
         (paths::REPLACE, PROMPT, post(ask::replace)),

@@ -2,7 +2,8 @@
 //! them.
 //!
 //! Metadata is JSON without a schema, edited one property at a time by its dotted path. Two
-//! properties have a meaning and are checked: `contact`, and `blocked` with `user` and `reason`.
+//! properties have a meaning and are checked: `contact`, `blocked` with `user` and `reason`, and
+//! `judgement`.
 //!
 //! # Guarantees
 //! Every change is recorded in the audit in its own transaction. An edit reads, changes and writes
@@ -16,7 +17,7 @@ mod metadata;
 pub use error::CatalogError;
 pub use kiln_store::audit::By;
 pub use kiln_store::catalog::{ApplicationRow, EnvironmentRow};
-pub use metadata::{Blocked, Edit, Key, MetadataError, blocked};
+pub use metadata::{Blocked, Edit, Key, MetadataError, blocked, judgement};
 
 use kiln_store::{StoreError, Write};
 use std::pin::Pin;

@@ -9,6 +9,8 @@ use serde_json::{Map, Value, json};
 const MAX_BYTES: usize = 256 << 10;
 /// The most bytes of a dotted path.
 const MAX_KEY: usize = 256;
+/// The most characters of `judgement`: a few lines of a terminal.
+const MAX_JUDGEMENT: usize = 500;
 /// The most segments of a dotted path.
 const MAX_DEPTH: usize = 16;
 
@@ -61,6 +63,9 @@ pub enum MetadataError {
     /// `contact` is not an address.
     #[error("set contact: an e-mail address is needed, as team@example.com")]
     Contact,
+    /// `judgement` is not a text that people can read at a glance.
+    #[error("set judgement: a text of 1 to {MAX_JUDGEMENT} characters is needed")]
+    Judgement,
     /// `blocked` lacks something.
     #[error("set blocked: an object of two texts is needed, user and reason, neither empty")]
     Blocked,
@@ -147,6 +152,9 @@ pub(crate) fn check(metadata: &Map<String, Value>) -> Result<(), MetadataError> 
     if metadata.get("contact").is_some_and(|contact| !is_address(contact)) {
         return Err(MetadataError::Contact);
     }
+    if metadata.contains_key("judgement") && judgement(metadata).is_none() {
+        return Err(MetadataError::Judgement);
+    }
     if metadata.contains_key("blocked") && blocked(metadata).is_none() {
         return Err(MetadataError::Blocked);
     }
@@ -165,6 +173,14 @@ pub fn blocked(metadata: &Map<String, Value>) -> Option<Blocked> {
     let blocked = Blocked::deserialize(metadata.get("blocked")?).ok()?;
     let said = |text: &str| !text.trim().is_empty();
     (said(&blocked.user) && said(&blocked.reason)).then_some(blocked)
+}
+
+/// What people look at when a deployment waits for them, if it is said.
+#[must_use]
+pub fn judgement(metadata: &Map<String, Value>) -> Option<&str> {
+    let text = metadata.get("judgement")?.as_str()?;
+    let fits = !text.trim().is_empty() && text.chars().count() <= MAX_JUDGEMENT;
+    fits.then_some(text)
 }
 
 /// One `@` with a plain name before it and something like a domain behind it; whether mail

@@ -13,17 +13,21 @@ pub mod down;
 pub mod env;
 pub mod image;
 pub mod instances;
+pub mod lock;
 pub mod logs;
+pub mod pause;
 pub mod plan;
 pub mod redeploy;
 pub mod replace;
 pub mod resize;
+pub mod resume;
 pub mod retry;
 pub mod rollback;
 pub mod ship;
 pub mod status;
 pub mod stop;
 pub mod undo;
+pub mod unlock;
 pub mod up;
 pub mod watch;
 
@@ -59,6 +63,10 @@ pub enum Command {
     Undo(undo::Undo),
     Abort(abort::Abort),
     Retry(retry::Retry),
+    Pause(pause::Pause),
+    Resume(resume::Resume),
+    Lock(lock::Lock),
+    Unlock(unlock::Unlock),
     Stop(stop::Stop),
     Resize(resize::Resize),
     Replace(replace::Replace),
@@ -94,6 +102,10 @@ pub(crate) async fn run(command: Command, globals: Globals) -> Result<Exit, CliE
         Command::Undo(command) => command.run(&session).await,
         Command::Abort(command) => command.run(&session).await,
         Command::Retry(command) => command.run(&session).await,
+        Command::Pause(command) => command.run(&session).await,
+        Command::Resume(command) => command.run(&session).await,
+        Command::Lock(command) => command.run(&session).await,
+        Command::Unlock(command) => command.run(&session).await,
         Command::Stop(command) => command.run(&session).await,
         Command::Resize(command) => command.run(&session).await,
         Command::Replace(command) => command.run(&session).await,

@@ -7,7 +7,7 @@ use crate::session::Session;
 use futures_util::StreamExt as _;
 use kiln_client::ClientError;
 use kiln_names::DeploymentId;
-use kiln_protocol::deployment::{Deployment, DeploymentEvent, Happening};
+use kiln_protocol::deployment::{Deployment, DeploymentEvent, DeploymentState, Happening};
 use std::time::{Duration, Instant};
 
 /// How long a server may be away before following it is given up; it restarts within a second.
@@ -148,6 +148,12 @@ impl Course {
             Happening::ActionFailed { action, reason } => progress.failed(action, reason),
             Happening::Command { verb, user } => {
                 progress.remark(&format!("{user} asked for {verb}."));
+            }
+            Happening::State { state: DeploymentState::Paused, reason } => {
+                let reason = reason.as_deref().unwrap_or("");
+                progress.remark(&format!(
+                    "Paused: {reason}. kiln resume goes on, kiln undo takes it back."
+                ));
             }
             // How it ended is said once, at its end.
             Happening::State { .. } | Happening::Ended { .. } => {}

@@ -36,7 +36,7 @@ fn verbs_that_are_not_built_are_absent_and_inner_ones_hidden() {
     for verb in ["  up ", "  ship ", "  rollback ", "  logs "] {
         assert!(help.contains(verb), "{verb}");
     }
-    for verb in ["  server", "  router", "  shim", "  pause", "  secret", "  run "] {
+    for verb in ["  server", "  router", "  shim", "  secret", "  run "] {
         assert!(!help.contains(verb), "{verb}");
     }
 }

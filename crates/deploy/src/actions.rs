@@ -28,6 +28,7 @@ mod expected;
 mod free_routes;
 mod mark_active;
 mod outcome;
+mod pause;
 mod record_release;
 mod remove_groups;
 mod replace_instance;
@@ -55,6 +56,7 @@ pub use ensure_image::EnsureImage;
 pub use expected::Expected;
 pub use free_routes::FreeRoutes;
 pub use mark_active::MarkActive;
+pub use pause::Pause;
 pub use record_release::RecordRelease;
 pub use remove_groups::{RemoveGroups, Restore};
 pub use replace_instance::ReplaceInstance;
@@ -81,6 +83,8 @@ pub(crate) enum Touch {
     Looks,
     /// It changes the world: its intent is on disk before.
     Changes,
+    /// It does nothing: a person says when the next one begins.
+    Waits,
 }
 
 /// What every action can do.
@@ -193,6 +197,8 @@ actions! {
     StopUnrouted = "stop-unrouted",
     /// Wait until routes and weights are in force everywhere.
     AwaitInForce = "await-in-force",
+    /// Let a person look before the next one.
+    Pause = "pause",
     /// Look at the new groups under load.
     Watch = "watch",
     /// Hand old groups over, to be removed later.

@@ -78,12 +78,15 @@ pub(crate) fn advance(status: &Status) -> Option<Event> {
     };
     let (index, action) = (status.next, &planned.action);
     match (status.in_flight_ms, action.act().touch()) {
+        (None, Touch::Waits) => {
+            Some(Event::Paused { index, reason: format!("it waits {}", action.summary()) })
+        }
         (None, _) => Some(Event::intended(index, action)),
         (Some(_), Touch::Records) => {
             let action = action.name().to_owned();
             Some(Event::Finished { index, action, note: None, took_ms: 0 })
         }
-        (Some(_), Touch::Looks | Touch::Changes) => None,
+        (Some(_), Touch::Looks | Touch::Changes | Touch::Waits) => None,
     }
 }
 

@@ -4,6 +4,7 @@ use crate::{Problem, Target};
 use kiln_names::DeploymentId;
 use kiln_protocol::deployment::DeploymentState;
 use kiln_store::StoreError;
+use kiln_store::lock::LockRow;
 
 /// The deployment that holds the lock of an application in an environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +51,16 @@ pub enum Error {
         holder: Box<Holder>,
         /// What to type instead.
         hint: String,
+    },
+    /// Somebody locked everything.
+    #[error("{verb} {target}: {} locked everything: {}", lock.by.who, lock.message)]
+    Locked {
+        /// What was asked for.
+        verb: &'static str,
+        /// Of what.
+        target: Target,
+        /// Who holds the lock, since when and why.
+        lock: Box<LockRow>,
     },
     /// The deployment cannot take that verb now.
     #[error(transparent)]

@@ -96,6 +96,13 @@ pub enum Event {
         /// The actions that take it back, in order.
         actions: Vec<PlannedAction>,
     },
+    /// The plan asks for a person's look before it goes on.
+    Paused {
+        /// The place of the pause in the plan.
+        index: usize,
+        /// Before what, and what to look at.
+        reason: String,
+    },
     /// A person asked for a pause after the action in flight.
     PauseAsked {
         /// Who.
@@ -165,6 +172,7 @@ impl Event {
             Self::Stuck { .. } => "stuck",
             Self::AbortAsked { .. } => "abort-asked",
             Self::UndoAsked { .. } => "undo-asked",
+            Self::Paused { .. } => "paused",
             Self::PauseAsked { .. } => "pause-asked",
             Self::ResumeAsked { .. } => "resume-asked",
             Self::RetryAsked { .. } => "retry-asked",

@@ -16,7 +16,7 @@ use futures_util::StreamExt;
 use kiln_names::{AppName, DeploymentId, EnvName, InstanceId, ProcessName};
 use kiln_protocol::deployment::DeploymentState;
 use kiln_store::deployments::{DeploymentRow, NewDeployment, StateChange};
-use kiln_store::{Database, StoreError, deployments, journal};
+use kiln_store::{Database, deployments, journal, lock};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -164,7 +164,7 @@ impl Orchestrator {
     ///
     /// # Errors
     /// Not found when there is no such application or environment, [`Error::Conflict`] when
-    /// another deployment holds the lock.
+    /// another deployment holds the lock, [`Error::Locked`] when somebody locked everything.
     pub async fn begin(&self, request: Request) -> Result<DeploymentId, Error> {
         let kit = &self.0.kit;
         exists(kit, &request.target).await?;
@@ -175,7 +175,7 @@ impl Orchestrator {
         };
         let id = kit.ports.ids.deployment();
         let number = match self.take_lock(id, &request, &record).await {
-            Err(error) if error.is_unique_violation() => {
+            Err(Error::Store(error)) if error.is_unique_violation() => {
                 return Err(self.conflict(&request).await?);
             }
             other => other?,
@@ -192,7 +192,7 @@ impl Orchestrator {
         id: DeploymentId,
         request: &Request,
         record: &Record,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<u64, Error> {
         let new = NewDeployment {
             id,
             app: request.target.app.clone(),
@@ -204,6 +204,10 @@ impl Orchestrator {
             started_ms: record.at_ms,
         };
         let mut write = self.0.kit.db.write().await?;
+        if let Some(lock) = lock::holder(&mut write).await? {
+            let (verb, target) = (request.ask.verb(), request.target.clone());
+            return Err(Error::Locked { verb, target, lock: Box::new(lock) });
+        }
         let number = deployments::begin(&mut write, &new).await?;
         journal::append(&mut write, number, &record.to_row()).await?;
         write.commit().await?;

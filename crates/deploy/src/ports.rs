@@ -106,6 +106,8 @@ pub trait Catalog: Send + Sync + std::fmt::Debug {
 pub struct ApplicationFacts {
     /// Who blocked its deployments and why, in words.
     pub blocked: Option<String>,
+    /// What people look at when a deployment of it waits for them.
+    pub judgement: Option<String>,
 }
 
 /// What runs an environment.

@@ -32,7 +32,7 @@ pub(crate) async fn prepare(draft: &mut Draft<'_>, request: &Request) -> Result<
     let around = draft.step("read groups", Surroundings::read(kit, target)).await?;
     match &request.ask {
         Ask::Deploy(_) | Ask::Redeploy | Ask::Rollback { .. } => {
-            release::prepare(draft, request, &around).await
+            release::prepare(draft, request, &around, facts.judgement).await
         }
         Ask::Stop => others::stop(draft, request, &around),
         Ask::Resize { process, size } => {

@@ -166,6 +166,7 @@ impl Progress {
             Event::PauseAsked { by } => Self::command("pause", Some(by)),
             Event::ResumeAsked { by } => Self::command("resume", Some(by)),
             Event::Requested { .. }
+            | Event::Paused { .. }
             | Event::Refused { .. }
             | Event::Stuck { .. }
             | Event::Completed

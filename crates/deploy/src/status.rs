@@ -132,6 +132,11 @@ impl Status {
                 self.in_flight_ms = None;
                 self.pause_if_asked();
             }
+            (Event::Paused { index, reason }, Running) if self.may_begin(*index) => {
+                self.next += 1;
+                self.pause = None;
+                self.becomes(Paused, Some(reason.clone()));
+            }
             (Event::PauseAsked { by }, Running) => {
                 self.pause = Some(by.clone());
                 self.pause_if_asked();

@@ -116,6 +116,14 @@ pub struct GroupView {
     pub instances: Option<Vec<ObservedInstance>>,
 }
 
+// === impl ActionView ===
+
+impl ActionView {
+    fn is_open(&self) -> bool {
+        self.ended.is_none()
+    }
+}
+
 // === impl Summary ===
 
 impl Summary {
@@ -191,19 +199,23 @@ pub(crate) async fn deployment(kit: &Kit, id: DeploymentId) -> Result<Deployment
 }
 
 fn note_action(status: &Status, record: &Record, actions: &mut Vec<ActionView>) {
-    let mut end = |note: Option<&String>, well| {
+    let end = |actions: &mut Vec<ActionView>, note: Option<&String>, well| {
         if let Some(last) = actions.last_mut() {
             last.note = note.cloned();
             last.ended = Some((record.at_ms, well));
         }
     };
     match &record.event {
-        Event::Finished { note, .. } => end(note.as_ref(), true),
-        Event::Failed { failure, .. } => end(Some(&failure.reason), false),
-        Event::Intended { index, action } => {
+        Event::Finished { note, .. } => end(actions, note.as_ref(), true),
+        Event::Failed { failure, .. } => end(actions, Some(&failure.reason), false),
+        // A pause that the plan asks for lasts until a person ends it.
+        Event::ResumeAsked { by } if actions.last().is_some_and(ActionView::is_open) => {
+            end(actions, Some(&format!("resumed by {by}")), true);
+        }
+        Event::Intended { index, .. } | Event::Paused { index, .. } => {
             let Some(planned) = status.actions().get(*index) else { return };
             actions.push(ActionView {
-                name: action.clone(),
+                name: planned.action.name().to_owned(),
                 phase: planned.phase,
                 summary: planned.action.summary(),
                 note: None,

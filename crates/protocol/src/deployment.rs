@@ -1,10 +1,12 @@
 //! Deployments on the wire: what is asked, what is planned, how it goes, how it ended.
 
 mod event;
+mod lock;
 mod plan;
 mod request;
 
 pub use event::{DeploymentEvent, Happening};
+pub use lock::{HeldLock, Lock};
 pub use plan::{Difference, Plan, PlannedAction, PlannedGroup};
 pub use request::{DeployRequest, Reason, ResizeRequest, RollbackRequest};
 

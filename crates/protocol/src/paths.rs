@@ -54,6 +54,12 @@ pub const UNDO: &str = "/v1/apps/{app}/envs/{env}/undo";
 pub const ABORT: &str = "/v1/apps/{app}/envs/{env}/abort";
 /// Go on from the action that failed.
 pub const RETRY: &str = "/v1/apps/{app}/envs/{env}/retry";
+/// Stop after the action in flight, until somebody resumes.
+pub const PAUSE: &str = "/v1/apps/{app}/envs/{env}/pause";
+/// Go on after a pause.
+pub const RESUME: &str = "/v1/apps/{app}/envs/{env}/resume";
+/// The one lock over everything.
+pub const LOCK: &str = "/v1/lock";
 /// Remove all groups and free the routes.
 pub const STOP: &str = "/v1/apps/{app}/envs/{env}/stop";
 /// Change how many instances there are.

@@ -160,6 +160,8 @@ codes! {
     StaleCommit "stale-commit" 409 Conflict "the configuration has changed";
     /// A deployment is in progress.
     InProgress "in-progress" 409 Conflict "a deployment is in progress";
+    /// Somebody locked everything.
+    Locked "locked" 409 Conflict "everything is locked";
     /// No deployment is in a state for this.
     NotInProgress "not-in-progress" 409 Conflict "no deployment is in a state for this";
     /// There is no release to go back to.

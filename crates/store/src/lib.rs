@@ -19,6 +19,7 @@ pub mod groups;
 pub mod images;
 pub mod journal;
 pub mod local;
+pub mod lock;
 mod migrations;
 pub mod releases;
 pub mod retirements;

@@ -12,6 +12,7 @@ const STEPS: &[&[&str]] = &[
         include_str!("schema/local.sql"),
     ],
     &[include_str!("schema/secrets.sql")],
+    &[include_str!("schema/lock.sql")],
 ];
 
 /// Brings the database from the schema it has to the newest one, in one transaction.

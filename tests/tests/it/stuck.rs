@@ -67,3 +67,40 @@ fn a_stuck_deployment_stays_stuck_over_a_restart() {
     let _undone = kiln.run(["undo", "hello", "prod"]);
     assert_eq!(kiln.get("hello").text(), "hello 1\n");
 }
+
+#[test]
+fn a_deployment_is_paused_and_resumed_and_judged_as_the_configuration_asks() {
+    let (kiln, id) = under_way();
+    kiln.run(["pause", "hello", "prod"]).says(&["pauses after the action in flight"]);
+    let state = || kiln.json(["deployment", &id])["state"].as_str().unwrap().to_owned();
+    until("it is paused", SOON, || state() == "paused");
+    assert_eq!(kiln.get("hello").text(), "hello 1\n");
+    kiln.run(["status"]).says(&["is paused: paused by"]);
+    kiln.done(["resume", "hello", "prod"]);
+    assert_eq!(kiln.get("hello").text(), "hello 2\n");
+
+    kiln.done(["app", "set", "hello", "judgement", "\"Does it greet?\""]);
+    let careful = r#"{"pauseAfterInstancesHealthy": true}"#;
+    let _put = kiln.put("hello", "deployment-params.json", careful).exits(0);
+    let deploy = ["deploy", "hello", "prod", "hello:2", "-m", "carefully", "--detach"];
+    let id = kiln.json(deploy)["id"].as_str().unwrap().to_owned();
+    until("it waits", SOON, || kiln.json(["deployment", &id])["state"] == "paused");
+    kiln.run(["deployment", &id]).says(&["before the traffic moves. Does it greet?"]);
+    let undo = kiln.run(["undo", "hello", "prod", "-m", "it does not"]);
+    assert!(matches!(undo.code, Some(0 | 3)), "{undo}");
+}
+
+#[test]
+fn nothing_begins_while_everything_is_locked_and_status_says_by_whom() {
+    let kiln = Kiln::with_tiny();
+    let project = Project::serving(&kiln, "hello", "hello 1\n");
+    kiln.done(["ship", "hello", "prod", "--dir", project.dir(), "-m", "works"]);
+    kiln.run(["lock"]).says(&["Nothing is locked"]);
+    kiln.done(["lock", "-m", "the database moves"]);
+    let _twice = kiln.run(["lock", "-m", "mine"]).exits(5);
+    let refused = kiln.run(["redeploy", "hello", "prod", "-m", "now"]).exits(5);
+    refused.says(&["the database moves", "kiln unlock"]);
+    kiln.run(["status"]).says(&["Everything is locked by", "the database moves"]);
+    kiln.done(["unlock"]);
+    kiln.done(["redeploy", "hello", "prod", "-m", "now"]);
+}

@@ -60,6 +60,32 @@ pub(crate) async fn retry(
     shown(&kiln, kiln.orchestrator.retry(&target, &by.who).await?).await
 }
 
+/// Stops the current deployment after the action in flight, until somebody resumes it.
+#[utoipa::path(post, path = paths::PAUSE, tag = "deployments",
+    request_body = Reason, responses((status = 200, body = Deployment)))]
+pub(crate) async fn pause(
+    State(kiln): Shared,
+    Caller(by): Caller,
+    Names((app, env)): Names<(AppName, EnvName)>,
+    Body(Reason { .. }): Body<Reason>,
+) -> Answer<Deployment> {
+    let target = target(&kiln, app, env).await?;
+    shown(&kiln, kiln.orchestrator.pause(&target, &by.who).await?).await
+}
+
+/// Goes on after a pause.
+#[utoipa::path(post, path = paths::RESUME, tag = "deployments",
+    request_body = Reason, responses((status = 200, body = Deployment)))]
+pub(crate) async fn resume(
+    State(kiln): Shared,
+    Caller(by): Caller,
+    Names((app, env)): Names<(AppName, EnvName)>,
+    Body(Reason { .. }): Body<Reason>,
+) -> Answer<Deployment> {
+    let target = target(&kiln, app, env).await?;
+    shown(&kiln, kiln.orchestrator.resume(&target, &by.who).await?).await
+}
+
 /// Which deployments.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]

@@ -34,6 +34,11 @@ impl From<Error> for Refusal {
                     format!("failed to {verb} {target}: {held} {id} of {who} holds it, {state}");
                 Self::new(Code::InProgress, detail).hint(hint)
             }
+            Error::Locked { verb, target, lock } => {
+                let (who, why) = (&lock.by.who, &lock.message);
+                let detail = format!("failed to {verb} {target}: {who} locked everything: {why}");
+                Self::new(Code::Locked, detail).hint("kiln unlock gives the lock back.")
+            }
             Error::NotNow(not) => Self::new(Code::NotInProgress, not.why).hint(not.instead),
             Error::NoDeployment(_) => Self::failed(Code::DeploymentNotFound, &error),
             Error::NothingInProgress { ref target, .. } => {

@@ -72,7 +72,7 @@ impl Catalog for Catalogue {
         let blocked = |row: catalog::ApplicationRow| {
             kiln_catalog::blocked(&row.metadata).map(|by| format!("{}: {}", by.user, by.reason))
         };
-        Ok(row.map(|row| ApplicationFacts { blocked: blocked(row) }))
+        Ok(row.map(|row| ApplicationFacts { blocked: blocked(row), judgement: None }))
     }
 
     async fn has_environment(&self, env: &EnvName) -> Result<bool, Problem> {

@@ -30,6 +30,9 @@ impl Status {
             session.output.say("Nothing is deployed.");
         }
         session.output.list(&status, words)?;
+        if let Some(held) = &session.client.lock_holder().await?.held {
+            session.output.say(&super::lock::words(held));
+        }
         Ok(Exit::Done)
     }
 }

@@ -4,8 +4,8 @@ use crate::{Client, ClientError, Events};
 use http::Method;
 use kiln_names::{AppName, DeploymentId, EnvName, InstanceId};
 use kiln_protocol::deployment::{
-    DeployRequest, Deployment, DeploymentEvent, DeploymentSummary, Plan, Reason, ResizeRequest,
-    RollbackRequest,
+    DeployRequest, Deployment, DeploymentEvent, DeploymentSummary, Lock, Plan, Reason,
+    ResizeRequest, RollbackRequest,
 };
 use kiln_protocol::paths::{self, fill, query};
 use serde::Serialize;
@@ -80,6 +80,41 @@ impl Client {
         reason: &Reason,
     ) -> Result<Deployment, ClientError> {
         self.change(paths::RETRY, app, env, reason).await
+    }
+
+    /// Stops the current deployment after the action in flight.
+    pub async fn pause(
+        &self,
+        app: &AppName,
+        env: &EnvName,
+        reason: &Reason,
+    ) -> Result<Deployment, ClientError> {
+        self.change(paths::PAUSE, app, env, reason).await
+    }
+
+    /// Goes on after a pause.
+    pub async fn resume(
+        &self,
+        app: &AppName,
+        env: &EnvName,
+        reason: &Reason,
+    ) -> Result<Deployment, ClientError> {
+        self.change(paths::RESUME, app, env, reason).await
+    }
+
+    /// Who holds the lock over everything.
+    pub async fn lock_holder(&self) -> Result<Lock, ClientError> {
+        self.ask(Method::GET, paths::LOCK).await
+    }
+
+    /// Takes the lock: no deployment begins until somebody gives it back.
+    pub async fn lock(&self, reason: &Reason) -> Result<Lock, ClientError> {
+        self.tell(Method::PUT, paths::LOCK, reason).await
+    }
+
+    /// Gives the lock back, whoever took it.
+    pub async fn unlock(&self) -> Result<Lock, ClientError> {
+        self.ask(Method::DELETE, paths::LOCK).await
     }
 
     /// Begins to remove all groups and free the routes.

@@ -30,6 +30,7 @@ const EVER: &[&str] = &[
     "await-replaced",
     "await-left",
     "mark-active",
+    "pause",
 ];
 
 #[test]

@@ -8,13 +8,13 @@ use crate::Target;
 use crate::actions::{
     Announce, ApplyTraffic, AwaitExist, AwaitGone, AwaitInForce, AwaitRouted, AwaitStable,
     AwaitStarted, AwaitStartup, Becomes, CancelRetirement, ClaimRoutes, Due, EnsureGroups,
-    EnsureImage, Expected, FreeRoutes, RecordRelease, RemoveGroups, Resize, ResizeGroups,
+    EnsureImage, Expected, FreeRoutes, Pause, RecordRelease, RemoveGroups, Resize, ResizeGroups,
     RetireGroups, Retiree, StopUnrouted, Watch,
 };
 use crate::place::{Claim, GroupRef, KnownGroup, Place, routed};
 use kiln_engine::{GroupSpec, TrafficState};
 use kiln_names::Span;
-use kiln_protocol::configuration::DeploymentSettings;
+use kiln_protocol::configuration::{DeploymentSettings, Pauses};
 use kiln_protocol::status::GroupState;
 
 /// Who takes part in a deployment, and what was decided about it.
@@ -34,6 +34,9 @@ pub(crate) struct Cast<'a> {
     pub(crate) ready: bool,
     pub(crate) claims: Vec<Claim>,
     pub(crate) settings: &'a DeploymentSettings,
+    /// Where it waits for a person, and what that person looks at.
+    pub(crate) pauses: Pauses,
+    pub(crate) judgement: Option<String>,
     /// How long the groups that are left stay warm.
     pub(crate) keep_warm: Span,
     pub(crate) record: RecordRelease,
@@ -56,9 +59,15 @@ pub(crate) fn red_black(cast: &Cast<'_>) -> Vec<PlannedAction> {
         create(&mut plan, cast, Some(&shares));
         settle(&mut plan, cast);
         plan.add(Phase::Shift, AwaitRouted { groups: cast.expected(Routed::Only) });
+        if cast.pauses.pause_after_instances_healthy {
+            plan.add(Phase::Shift, cast.pause("the traffic moves"));
+        }
         stop_unrouted(&mut plan, cast);
         shift(&mut plan, cast, shares.held.clone(), &shares);
         watch(&mut plan, cast);
+        if cast.pauses.pause_before_old_removed {
+            plan.add(Phase::Watch, cast.pause("the old groups are given up"));
+        }
     }
     finish(&mut plan, cast);
     plan.into_actions()
@@ -208,6 +217,10 @@ impl Cast<'_> {
             before: GroupState::Active,
         });
         comes.chain(goes).collect()
+    }
+
+    fn pause(&self, before: &str) -> Pause {
+        Pause { before: before.to_owned(), judgement: self.judgement.clone() }
     }
 
     fn names(&self) -> String {

@@ -12,7 +12,7 @@ use crate::ports::ImageFacts;
 use crate::{Ask, Deploy, Problem, Release, Request, Target};
 use kiln_engine::{GroupSpec, UserData};
 use kiln_names::{CommitId, Digest, GroupId, GroupName, GroupNumber, ReleaseId, Span};
-use kiln_protocol::configuration::{Configuration, DeploymentSettings, Network};
+use kiln_protocol::configuration::{Configuration, DeploymentSettings, Network, Pauses};
 use kiln_protocol::status::GroupState;
 use kiln_store::activations::ActivationRow;
 use kiln_store::{activations, releases, route_claims};
@@ -42,10 +42,21 @@ pub(super) struct Incoming {
     pub(super) number: Option<GroupNumber>,
 }
 
+/// What was decided about the parts of a release.
+struct Chosen {
+    incoming: Incoming,
+    claims: Vec<Claim>,
+    /// Groups that make room.
+    room: Vec<KnownGroup>,
+    /// What people look at when the deployment waits for them.
+    judgement: Option<String>,
+}
+
 pub(super) async fn prepare(
     draft: &mut Draft<'_>,
     request: &Request,
     around: &Surroundings,
+    judgement: Option<String>,
 ) -> Result<Plan, Refusal> {
     let kit = draft.kit;
     let goal = draft.step("choose release", goal(kit, request, around)).await?;
@@ -67,7 +78,8 @@ pub(super) async fn prepare(
     let spare = around.spare(|id| incoming.reuses(id));
     let fit = draft.step("check capacity", around.fit(&more, &spare)).await?;
     let room = if fit == Fit::WithoutSpare { spare } else { Vec::new() };
-    let plan = assemble(draft, request, around, &goal, (incoming, claims, room));
+    let chosen = Chosen { incoming, claims, room, judgement };
+    let plan = assemble(draft, request, around, &goal, chosen);
     draft.decide("seal plan", Ok(plan))
 }
 
@@ -343,7 +355,7 @@ fn assemble(
     request: &Request,
     around: &Surroundings,
     goal: &Goal,
-    (incoming, claims, room): (Incoming, Vec<Claim>, Vec<KnownGroup>),
+    Chosen { incoming, claims, room, judgement }: Chosen,
 ) -> Plan {
     let (target, place) = (&request.target, &around.place.without(&room));
     if let [first, ..] = room.as_slice() {
@@ -381,6 +393,8 @@ fn assemble(
         ready: incoming.ready,
         claims,
         settings: &incoming.settings,
+        pauses: pauses(request, &incoming.settings),
+        judgement,
         keep_warm: keep_warm(request, place.current.as_ref(), &incoming.settings),
         record,
         title: format!("{} {}{named} to {target}", request.ask.verb(), id.short()),
@@ -394,6 +408,14 @@ fn assemble(
         notes: draft.notes.clone(),
         hold: request.ask.holds(),
         actions: red_black(&cast),
+    }
+}
+
+/// Who goes back is in a hurry, and has judged already.
+fn pauses(request: &Request, settings: &DeploymentSettings) -> Pauses {
+    match request.ask {
+        Ask::Rollback { .. } => Pauses::default(),
+        _ => settings.pauses,
     }
 }
 

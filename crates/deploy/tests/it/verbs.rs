@@ -5,6 +5,8 @@ use kiln_deploy::{Ask, Error};
 use kiln_engine::sim::{Fault, Operation, Pace};
 use kiln_protocol::deployment::DeploymentState;
 use kiln_protocol::deployment::DeploymentState::{Completed, Invalid, Stuck, Undone};
+use kiln_store::audit::By;
+use kiln_store::lock::{self, LockRow};
 
 #[tokio::test]
 async fn an_abort_bites_inside_a_wait() {
@@ -100,4 +102,76 @@ async fn a_pause_takes_effect_after_the_action_in_flight() {
     assert_eq!(next.deployment(id).await.unwrap().summary.state, DeploymentState::Paused);
     next.resume(&target(), "bob").await.unwrap();
     assert_eq!(rest(&next, id).await.summary.state, Completed);
+}
+
+#[tokio::test]
+async fn a_deployment_waits_for_a_person_where_the_configuration_says() {
+    let world = World::new().await;
+    let orchestrator = world.start().await;
+    deploy(&orchestrator, "1").await;
+    let pauses = r#"{"pauseAfterInstancesHealthy": true, "pauseBeforeOldRemoved": true}"#;
+    world.configure("{}", "[]", pauses);
+    let id = orchestrator.begin(request(Ask::Deploy(image("2")))).await.unwrap();
+    let paused = async || orchestrator.deployment(id).await.unwrap().summary;
+    eventually("it waits", async || paused().await.state == DeploymentState::Paused).await;
+    let why = "it waits before the traffic moves. Does it greet?";
+    assert_eq!(paused().await.reason.as_deref(), Some(why));
+    let before = orchestrator.status(&target()).await.unwrap();
+    assert_eq!(before.groups[1].weight, Some(100), "the old group has the traffic");
+    // A wait outlives the server.
+    orchestrator.halt();
+    let orchestrator = world.start().await;
+    orchestrator.resume(&target(), "bob").await.unwrap();
+    let paused = async || orchestrator.deployment(id).await.unwrap();
+    eventually("it waits again", async || {
+        let summary = paused().await.summary;
+        summary.reason.is_some_and(|why| why.contains("before the old groups are given up"))
+    })
+    .await;
+    let moved = orchestrator.status(&target()).await.unwrap();
+    assert_eq!(moved.groups[0].weight, Some(100), "the new group has the traffic");
+    let actions = paused().await.actions;
+    let first = actions.iter().find(|action| action.name == "pause").unwrap();
+    assert_eq!(first.note.as_deref(), Some("resumed by bob"));
+    orchestrator.undo(&target(), "bob").await.unwrap();
+    assert_eq!(rest(&orchestrator, id).await.summary.state, Undone);
+    let after = orchestrator.status(&target()).await.unwrap();
+    assert_eq!(after.groups[0].weight, Some(100), "the old group has the traffic again");
+}
+
+#[tokio::test]
+async fn a_rollback_waits_for_nobody() {
+    let world = World::new().await;
+    let pauses = r#"{"pauseAfterInstancesHealthy": true, "pauseBeforeOldRemoved": true}"#;
+    world.configure("{}", "[]", pauses);
+    let orchestrator = world.start().await;
+    for version in ["1", "2"] {
+        let id = orchestrator.begin(request(Ask::Deploy(image(version)))).await.unwrap();
+        for _ in 0..2 {
+            let state = async || orchestrator.deployment(id).await.unwrap().summary.state;
+            eventually("it waits", async || state().await == DeploymentState::Paused).await;
+            orchestrator.resume(&target(), "bob").await.unwrap();
+        }
+        assert_eq!(rest(&orchestrator, id).await.summary.state, Completed);
+    }
+    let id = orchestrator.begin(request(Ask::Rollback { to: None })).await.unwrap();
+    assert_eq!(rest(&orchestrator, id).await.summary.state, Completed);
+}
+
+#[tokio::test]
+async fn nothing_begins_while_everything_is_locked() {
+    let world = World::new().await;
+    let orchestrator = world.start().await;
+    let by = By { who: "ann".to_owned(), at_ms: 7 };
+    let held = LockRow { by: by.clone(), message: "the database moves".to_owned() };
+    let mut write = world.db.write().await.unwrap();
+    lock::take(&mut write, &held).await.unwrap();
+    write.commit().await.unwrap();
+    let refused = orchestrator.begin(request(Ask::Deploy(image("1")))).await.unwrap_err();
+    let expected = "deploy hello in prod: ann locked everything: the database moves";
+    assert_eq!(refused.to_string(), expected);
+    let mut write = world.db.write().await.unwrap();
+    lock::release(&mut write, &by).await.unwrap();
+    write.commit().await.unwrap();
+    deploy(&orchestrator, "1").await;
 }

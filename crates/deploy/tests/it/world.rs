@@ -281,7 +281,8 @@ impl Configurations for Library {
 impl Catalog for Library {
     async fn application(&self, app: &AppName) -> Result<Option<ApplicationFacts>, Problem> {
         let blocked = self.blocked.lock().unwrap().clone();
-        Ok((app.as_str() != "unknown").then_some(ApplicationFacts { blocked }))
+        let judgement = Some("Does it greet?".to_owned());
+        Ok((app.as_str() != "unknown").then_some(ApplicationFacts { blocked, judgement }))
     }
 
     async fn has_environment(&self, env: &EnvName) -> Result<bool, Problem> {

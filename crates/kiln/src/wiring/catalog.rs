@@ -1,6 +1,6 @@
 //! What deployments ask of the catalog.
 
-use kiln_catalog::blocked;
+use kiln_catalog::{blocked, judgement};
 use kiln_deploy::Problem;
 use kiln_deploy::ports::{ApplicationFacts, Catalog};
 use kiln_names::{AppName, EnvName};
@@ -17,6 +17,7 @@ impl Catalog for DatabaseCatalog {
         let row = catalog::application(&mut db, app).await?;
         Ok(row.map(|row| ApplicationFacts {
             blocked: blocked(&row.metadata).map(|by| format!("{}: {}", by.user, by.reason)),
+            judgement: judgement(&row.metadata).map(str::to_owned),
         }))
     }
 

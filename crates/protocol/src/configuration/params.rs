@@ -26,11 +26,29 @@ pub struct DeploymentSettings {
     pub watch: Span,
     /// How long the old groups stay ready to take over again.
     pub keep_warm: Span,
+    /// Where it waits for a person.
+    #[serde(flatten, default)]
+    pub pauses: Pauses,
+}
+
+/// Where a deployment waits for a person, who resumes it or takes it back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Pauses {
+    /// When all new instances are healthy, before any traffic moves.
+    pub pause_after_instances_healthy: bool,
+    /// When the new release has the traffic, before the old one is given up.
+    pub pause_before_old_removed: bool,
 }
 
 impl Default for DeploymentSettings {
     fn default() -> Self {
-        Self { strategy: Strategy::RedBlack, watch: Span::ZERO, keep_warm: Span::seconds(15 * 60) }
+        Self {
+            strategy: Strategy::RedBlack,
+            watch: Span::ZERO,
+            keep_warm: Span::seconds(15 * 60),
+            pauses: Pauses::default(),
+        }
     }
 }
 

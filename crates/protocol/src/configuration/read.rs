@@ -4,7 +4,7 @@ use super::params::{CheckChoices, Choices, Override};
 use super::{
     DeploymentParams, DeploymentSettings, MAX_CHECK, MAX_INSTANCES, MAX_KEPT, MAX_MEMORY,
     MAX_MILLI_CPU, MAX_OVERRIDES, MAX_PIDS, MAX_ROUTES, MAX_THRESHOLD, MIN_CHECK, MIN_MEMORY,
-    MIN_MILLI_CPU, MilliCpu, Network, Strategy,
+    MIN_MILLI_CPU, MilliCpu, Network, Pauses, Strategy,
 };
 use crate::document::{Document, Fields, Mistake, Reader, Value};
 use kiln_names::{ByteSize, Host, PathPrefix, Route, Span};
@@ -23,6 +23,8 @@ const TOP: &[&str] = &[
     "drainTimeout",
     "watch",
     "keepWarm",
+    "pauseAfterInstancesHealthy",
+    "pauseBeforeOldRemoved",
     "network",
     "volumes",
     "engine",
@@ -43,7 +45,14 @@ const PROCESS: &[&str] = &[
     "volumes",
     "engine",
 ];
-const TOP_ONLY: &[&str] = &["strategy", "watch", "keepWarm", "processes"];
+const TOP_ONLY: &[&str] = &[
+    "strategy",
+    "watch",
+    "keepWarm",
+    "pauseAfterInstancesHealthy",
+    "pauseBeforeOldRemoved",
+    "processes",
+];
 const HEALTH_CHECK: &[&str] = &["path", "interval", "timeout", "unhealthyThreshold"];
 const STARTUP_CHECK: &[&str] = &["path", "interval", "timeout"];
 const ROUTE: &[&str] = &["host", "path"];
@@ -70,7 +79,16 @@ fn settings(fields: &Fields<'_>) -> Result<DeploymentSettings, Mistake> {
         strategy: fields.read("strategy", strategy)?.unwrap_or(default.strategy),
         watch: fields.read("watch", kept)?.unwrap_or(default.watch),
         keep_warm: fields.read("keepWarm", kept)?.unwrap_or(default.keep_warm),
+        pauses: Pauses {
+            pause_after_instances_healthy: said(fields, "pauseAfterInstancesHealthy")?,
+            pause_before_old_removed: said(fields, "pauseBeforeOldRemoved")?,
+        },
     })
+}
+
+/// Whether a choice is made; not unless the file says so.
+fn said(fields: &Fields<'_>, key: &'static str) -> Result<bool, Mistake> {
+    Ok(fields.read(key, Reader::truth)?.unwrap_or(false))
 }
 
 fn strategy(reader: &Reader<'_>) -> Result<Strategy, Mistake> {

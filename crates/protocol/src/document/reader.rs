@@ -98,6 +98,14 @@ impl<'d> Reader<'d> {
         }
     }
 
+    /// Yes or no.
+    pub(crate) fn truth(&self) -> Result<bool, Mistake> {
+        match self.node.value {
+            Value::Flag(flag) => Ok(flag),
+            _ => Err(self.wrong("true or false")),
+        }
+    }
+
     /// A number.
     pub(crate) fn number(&self) -> Result<&'d serde_json::Number, Mistake> {
         match &self.node.value {
