@@ -59,6 +59,7 @@ impl Finishing<'_> {
             cmd: main.command.clone(),
             working_dir: String::new(),
             labels,
+            volumes: self.base_config.volumes.clone(),
             stop_signal: main.stop.signal.to_string(),
         }
     }
