@@ -36,7 +36,7 @@ pub fn document() -> OpenApi {
         deployments::pause, deployments::resume, lock::show, lock::take, lock::release, ask::stop,
         ask::resize, ask::replace, deployments::list, deployments::show,
         deployments::watch,
-        running::status, running::instances, logs::logs,
+        running::status, running::instances, running::capacity, logs::logs,
     ),
     components(schemas(Problem)),
     modifiers(&Common)

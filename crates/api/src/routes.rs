@@ -77,6 +77,7 @@ pub(crate) fn table() -> Vec<Route> {
         (paths::DEPLOYMENT_EVENTS, PROMPT, get(deployments::watch)),
         (paths::STATUS, PROMPT, get(running::status)),
         (paths::INSTANCES, PROMPT, get(running::instances)),
+        (paths::CAPACITY, PROMPT, get(running::capacity)),
         (paths::LOGS, PROMPT, get(logs::logs)),
     ]
 }

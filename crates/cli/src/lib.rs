@@ -14,11 +14,13 @@
 //! ```
 
 mod baking;
+mod capacity;
 pub mod commands;
 mod context;
 mod error;
 mod follow;
 mod globals;
+mod memory;
 mod outcome;
 mod output;
 mod progress;

@@ -1,6 +1,7 @@
 //! How a deployment ended, told to the person who asked for it.
 
 use crate::CliError;
+use crate::memory::advice;
 use crate::output::Form;
 use crate::session::Session;
 use crate::words::{clean, seconds};
@@ -15,10 +16,19 @@ pub(crate) fn conclude(session: &Session, deployment: &Deployment) -> Result<Exi
         return Ok(exit);
     }
     match exit {
-        Exit::Done => session.output.data(deployment, success)?,
+        Exit::Done => {
+            session.output.data(deployment, success)?;
+            advise(session, deployment);
+        }
         _ => return Err(failure(deployment, exit)),
     }
     Ok(exit)
+}
+
+/// Says which limits of memory are too wide or too narrow for what the deployment left active.
+pub(crate) fn advise(session: &Session, deployment: &Deployment) {
+    let Deployment { app, env, memory, .. } = deployment;
+    advice(app, env, memory).iter().for_each(|line| session.output.say(line));
 }
 
 /// One line about a deployment that did what was asked.

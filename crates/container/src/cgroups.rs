@@ -148,7 +148,8 @@ impl Cgroups {
     }
 
     /// How many of the instance's processes the kernel killed for memory.
-    pub(crate) fn oom_kills(&self, instance: &InstanceId) -> u64 {
+    #[must_use]
+    pub fn oom_kills(&self, instance: &InstanceId) -> u64 {
         let group = self.path(&leaf(instance));
         let text = self.read("memory", &group, "memory.oom_control", "memory.events");
         text.and_then(|text| hierarchy::field(&text, "oom_kill")).unwrap_or(0)

@@ -15,6 +15,7 @@
 //! * Every action runs at least once and may run again.
 
 pub mod actions;
+mod capacity;
 mod decide;
 mod difference;
 mod error;
@@ -23,6 +24,7 @@ mod failure;
 pub mod journal;
 mod kit;
 mod ledger;
+mod memory;
 mod orchestrator;
 mod place;
 pub mod plan;
@@ -33,6 +35,7 @@ mod recorder;
 mod release;
 mod request;
 mod retirer;
+mod room;
 mod status;
 pub mod view;
 
@@ -45,4 +48,5 @@ pub use ports::{ManualClock, Ports, Problem, ProblemKind};
 pub use progress::{Progress, ProgressEvent, ProgressStream};
 pub use release::Release;
 pub use request::{Ask, Deploy, Request, Target, Why};
+pub use room::Room;
 pub use status::{Direction, IllegalTransition, Status};

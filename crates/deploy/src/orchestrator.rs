@@ -10,10 +10,11 @@ use crate::progress::{Hub, ProgressStream, watch};
 use crate::recorder::{Recorder, Subject};
 use crate::retirer::Retirer;
 use crate::status::{BrokenJournal, Status};
-use crate::view::{self, Deployment, Running, Summary, deployment_state};
+use crate::view::{self, Deployment, EndedView, Running, Summary, deployment_state};
 use crate::{Ask, Deploy, Error, Holder, Ports, Problem, Request, Target, Why};
 use futures_util::StreamExt;
 use kiln_names::{AppName, DeploymentId, EnvName, InstanceId, ProcessName};
+use kiln_protocol::capacity::Capacity;
 use kiln_protocol::deployment::DeploymentState;
 use kiln_store::deployments::{DeploymentRow, NewDeployment, StateChange};
 use kiln_store::{Database, deployments, journal, lock};
@@ -411,6 +412,22 @@ impl Orchestrator {
     /// When the database refuses, or holds what this Kiln cannot read.
     pub async fn status(&self, target: &Target) -> Result<Running, Error> {
         view::running(&self.0.kit, target).await
+    }
+
+    /// The instances of an application in an environment that ended, the latest first.
+    ///
+    /// # Errors
+    /// When the database or the engine refuses.
+    pub async fn ended(&self, target: &Target) -> Result<Vec<EndedView>, Error> {
+        view::ended(&self.0.kit, target).await
+    }
+
+    /// What there is to promise, what is promised and used, and what still fits: for each engine.
+    ///
+    /// # Errors
+    /// When the database or an engine refuses.
+    pub async fn capacity(&self) -> Result<Vec<Capacity>, Error> {
+        crate::capacity::all(&self.0.kit).await
     }
 
     /// The applications and environments that have groups, in their order.

@@ -7,12 +7,14 @@ use crate::place::{Place, stored_release};
 use crate::plan::{Phase, Plan};
 use crate::status::{Direction, Status};
 use crate::{Error, Failure, Problem, Release, Target};
-use kiln_engine::{ObservedInstance, TrafficObservation};
-use kiln_names::{DeploymentId, GroupId, GroupName, ProcessName, ReleaseId, Route};
+use kiln_engine::{EndedInstance, GroupSpec, ObservedInstance, TrafficObservation};
+use kiln_names::{ByteSize, DeploymentId, GroupId, GroupName, ProcessName, ReleaseId, Route};
 use kiln_protocol::deployment::DeploymentState;
-use kiln_protocol::status::GroupState;
+use kiln_protocol::status::{GroupState, ProcessMemory};
 use kiln_store::deployments::DeploymentRow;
 use kiln_store::{deployments, groups, journal};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 /// A deployment in short.
@@ -89,6 +91,21 @@ pub struct Running {
     pub deployment: Option<Summary>,
     /// The groups that are not gone, the newest first.
     pub groups: Vec<GroupView>,
+    /// The memory of each process that is active, as far as it was measured.
+    pub memory: Vec<ProcessMemory>,
+}
+
+/// An instance that ended, with what is known of its group.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EndedView {
+    /// Its group's name.
+    pub group: GroupName,
+    /// Its process; none if its group is forgotten.
+    pub process: Option<ProcessName>,
+    /// The memory that it might use.
+    pub memory_limit: Option<ByteSize>,
+    /// It as it was last.
+    pub instance: ObservedInstance,
 }
 
 /// A group as it is meant to be, with what its engine sees of it.
@@ -106,6 +123,8 @@ pub struct GroupView {
     pub state: GroupState,
     /// How many instances it should have.
     pub size: u32,
+    /// The memory that each of them may use.
+    pub memory_limit: ByteSize,
     /// Where its cluster is reached.
     pub routes: Vec<Route>,
     /// Its share of its cluster's traffic in percent; none without routes, or if nobody can tell.
@@ -247,6 +266,8 @@ pub(crate) async fn running(kit: &Kit, target: &Target) -> Result<Running, Error
         None => deployments::newest(&mut db, Some((app, Some(env))), 1).await?.pop(),
     };
     drop(db);
+    // Asked first: it looks at what instances use now.
+    let memory = crate::memory::of(kit, &place).await?;
     let (seen, traffic) = look(kit, target).await;
     let mut groups: Vec<GroupView> = place
         .groups
@@ -261,6 +282,7 @@ pub(crate) async fn running(kit: &Kit, target: &Target) -> Result<Running, Error
                 release: group.spec.release,
                 state: group.state,
                 size: group.size,
+                memory_limit: group.spec.params.memory,
                 routes: group.spec.params.routes,
                 kept_until_ms: group.retirement.map(|row| row.due_ms),
                 instances: observed.map(|observed| observed.instances.clone()),
@@ -268,7 +290,37 @@ pub(crate) async fn running(kit: &Kit, target: &Target) -> Result<Running, Error
         })
         .collect();
     groups.reverse();
-    Ok(Running { target: target.clone(), active, deployment: last.map(Summary::of), groups })
+    Ok(Running {
+        target: target.clone(),
+        active,
+        deployment: last.map(Summary::of),
+        groups,
+        memory,
+    })
+}
+
+/// The instances that ended, the latest first.
+pub(crate) async fn ended(kit: &Kit, target: &Target) -> Result<Vec<EndedView>, Error> {
+    let Target { app, env } = target;
+    let engine = kit.ports.engines.of(env)?.engine;
+    let ended = engine.ended(app, env).await.map_err(Problem::from)?;
+    let mut db = kit.db.read().await?;
+    let mut known: HashMap<GroupId, Option<GroupSpec>> = HashMap::new();
+    let mut views = Vec::with_capacity(ended.len());
+    for EndedInstance { group, group_name, instance } in ended {
+        if let Entry::Vacant(place) = known.entry(group) {
+            let row = groups::get(&mut db, group).await?;
+            place.insert(row.and_then(|row| serde_json::from_str(&row.spec).ok()));
+        }
+        let spec = known.get(&group).and_then(Option::as_ref);
+        views.push(EndedView {
+            group: group_name,
+            process: spec.map(|spec| spec.process.clone()),
+            memory_limit: spec.map(|spec| spec.params.memory),
+            instance,
+        });
+    }
+    Ok(views)
 }
 
 async fn look(

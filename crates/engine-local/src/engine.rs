@@ -1,10 +1,10 @@
 //! The [`Engine`] trait, for this machine.
 
 use crate::model::{Group, Instance, Model};
-use crate::{LocalEngine, keeper, logs};
+use crate::{LocalEngine, exits, keeper, logs, usage};
 use kiln_engine::{
-    Call, Capabilities, Capacity, Engine, EngineError, GroupSpec, LogQuery, LogStream, Observation,
-    ObservedGroup, ObservedInstance,
+    Call, Capabilities, Capacity, EndedInstance, Engine, EngineError, GroupSpec, LogQuery,
+    LogStream, MemoryPeak, Observation, ObservedGroup, ObservedInstance, Resources,
 };
 use kiln_names::{AppName, ByteSize, Digest, EnvName, GroupId, InstanceId};
 use kiln_store::{StoreError, Write, local};
@@ -24,12 +24,13 @@ impl Engine for LocalEngine {
     }
 
     async fn capacity(&self) -> Result<Capacity, EngineError> {
-        let (cpu_millis, memory) = self.inner.machine.size();
-        let (cpu_promised, memory_promised) = promised(&self.inner.model());
-        Ok(Capacity {
-            cpu_millis: cpu_millis.saturating_sub(cpu_promised),
-            memory: ByteSize(memory.0.saturating_sub(memory_promised)),
-        })
+        let total = self.inner.machine.size();
+        let promised = promised(&self.inner.model());
+        let left = Resources {
+            cpu_millis: total.cpu_millis.saturating_sub(promised.cpu_millis),
+            memory: ByteSize(total.memory.0.saturating_sub(promised.memory.0)),
+        };
+        Ok(Capacity { total, left, memory_used: self.inner.machine.memory_used() })
     }
 
     async fn ensure_image(&self, image: &Digest) -> Result<String, EngineError> {
@@ -108,6 +109,16 @@ impl Engine for LocalEngine {
         Ok(())
     }
 
+    async fn ended(&self, app: &AppName, env: &EnvName) -> Result<Vec<EndedInstance>, EngineError> {
+        let mut db = self.inner.db.read().await.map_err(store)?;
+        let rows = local::ended_instances(&mut db, app, env).await.map_err(store)?;
+        Ok(rows.iter().map(exits::of_row).collect())
+    }
+
+    async fn peaks(&self, app: &AppName, env: &EnvName) -> Result<Vec<MemoryPeak>, EngineError> {
+        usage::peaks(&self.inner, app, env).await
+    }
+
     async fn logs(&self, query: LogQuery) -> Result<LogStream, EngineError> {
         logs::read(self.inner.clone(), query).await
     }
@@ -181,12 +192,14 @@ impl LocalEngine {
 }
 
 /// What all groups together may use, whether they do or not.
-fn promised(model: &Model) -> (u64, u64) {
-    let limits = model.groups.values().map(|group| {
+fn promised(model: &Model) -> Resources {
+    let mut sum = Resources::default();
+    for group in model.groups.values() {
         let size = u64::from(group.size);
-        (size * u64::from(group.spec.params.cpu.0), size * group.spec.params.memory.0)
-    });
-    limits.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+        sum.cpu_millis += size * u64::from(group.spec.params.cpu.0);
+        sum.memory.0 += size * group.spec.params.memory.0;
+    }
+    sum
 }
 
 fn group_row(spec: &GroupSpec) -> local::GroupRow {

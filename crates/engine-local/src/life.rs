@@ -2,10 +2,11 @@
 
 use crate::inner::Inner;
 use crate::model::{PORTLESS_START, Phase};
-use crate::{exits, frozen};
+use crate::{exits, frozen, usage};
 use kiln_container::ProcessIdent;
 use kiln_engine::{Exit, GroupSpec};
 use kiln_names::{EnvName, InstanceId};
+use kiln_store::peaks::{self, PeakRow};
 use kiln_store::{StoreError, local};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -96,7 +97,8 @@ pub(crate) async fn ended(inner: &Arc<Inner>, birth: &Birth, exit: Exit) {
         instance.shim = None;
     }
     inner.link.touch();
-    let mut record = Record::new(inner, birth.id, &exit).await;
+    let peak = usage::at_exit(&birth.spec, &exit, inner.machine.now_ms());
+    let mut record = Record::new(inner, birth.id, &exit, peak).await;
     record.write(inner).await;
     note(inner, birth, exit);
     inner.changed();
@@ -137,15 +139,21 @@ pub(crate) struct Record {
     at_ms: u64,
     exit: String,
     lines: String,
+    peak: Option<PeakRow>,
     written: bool,
 }
 
 impl Record {
     /// Reads its last lines.
-    pub(crate) async fn new(inner: &Inner, id: InstanceId, exit: &Exit) -> Self {
+    pub(crate) async fn new(
+        inner: &Inner,
+        id: InstanceId,
+        exit: &Exit,
+        peak: Option<PeakRow>,
+    ) -> Self {
         let lines = last_lines(inner.machine.instance_dir(id)).await;
         let text = serde_json::to_string(exit).expect("an exit is plain data");
-        Self { id, at_ms: exit.at_ms, exit: text, lines, written: false }
+        Self { id, at_ms: exit.at_ms, exit: text, lines, peak, written: false }
     }
 
     /// Ensures that it is in the database; answers whether it is.
@@ -163,6 +171,9 @@ impl Record {
     async fn try_write(&self, inner: &Inner) -> Result<(), StoreError> {
         let mut db = inner.db.write().await?;
         local::end_instance(&mut db, self.id, self.at_ms, &self.exit, &self.lines).await?;
+        if let Some(peak) = &self.peak {
+            peaks::raise(&mut db, peak).await?;
+        }
         db.commit().await
     }
 }

@@ -2,10 +2,11 @@
 
 use crate::addresses::Addresses;
 use kiln_container::{Boot, Cgroups, ExitRecord, Network};
-use kiln_engine::Usage;
+use kiln_engine::{Resources, Usage};
 use kiln_names::{ByteSize, GroupId, InstallId, InstanceId};
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Behind the name of an instance's directory while it is being removed.
 const GONE: &str = ".gone";
@@ -99,17 +100,29 @@ impl Machine {
         entries.filter_map(|entry| id(entry.file_name().to_str()?)).collect()
     }
 
-    pub(crate) fn usage(&self, id: InstanceId) -> Option<Usage> {
+    /// What the instance uses, and the processor time it has used so far.
+    pub(crate) fn usage(&self, id: InstanceId) -> Option<(Usage, Option<Duration>)> {
         let usage = self.cgroups.usage(&id);
-        let (memory, peak) = (usage.memory_bytes?, usage.memory_peak_bytes?);
-        Some(Usage { memory: ByteSize(memory), memory_peak: ByteSize(peak.max(memory)) })
+        let memory = usage.memory_bytes?;
+        // A kernel that keeps no peak leaves what was seen.
+        let peak = usage.memory_peak_bytes.unwrap_or(memory).max(memory);
+        let (memory, memory_peak) = (ByteSize(memory), ByteSize(peak));
+        let out_of_memory = self.cgroups.oom_kills(&id);
+        Some((Usage { memory, memory_peak, out_of_memory, cpu_millis: None }, usage.cpu))
     }
 
-    /// Thousandths of processors, and memory.
+    /// All that there is.
     #[expect(clippy::unused_self, reason = "the machine's size is a fact about the machine")]
-    pub(crate) fn size(&self) -> (u64, ByteSize) {
+    pub(crate) fn size(&self) -> Resources {
         let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        (cpus as u64 * 1000, ByteSize(memory_total().unwrap_or(0)))
+        let memory = meminfo("MemTotal").unwrap_or_default();
+        Resources { cpu_millis: cpus as u64 * 1000, memory }
+    }
+
+    /// What is in use by anybody and could not be had by giving up caches.
+    pub(crate) fn memory_used(&self) -> Option<ByteSize> {
+        let available = meminfo("MemAvailable")?;
+        Some(ByteSize(self.size().memory.0.saturating_sub(available.0)))
     }
 }
 
@@ -117,12 +130,12 @@ fn unless_gone(done: io::Result<()>) -> io::Result<()> {
     done.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }
 
-/// `MemTotal` of `/proc/meminfo`, in bytes.
-fn memory_total() -> Option<u64> {
+/// One number of `/proc/meminfo`.
+fn meminfo(name: &str) -> Option<ByteSize> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
     let kib: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
-    Some(kib * 1024)
+    Some(ByteSize(kib * 1024))
 }
 
 /// A group's short name for its instances' host names.

@@ -75,6 +75,8 @@ pub(crate) struct Instance {
     pub(crate) stopped_for: Option<String>,
     /// What it used when last looked at.
     pub(crate) usage: Option<Usage>,
+    /// When that was, and the processor time it had used by then.
+    pub(crate) cpu_seen: Option<(Instant, Duration)>,
 }
 
 /// Where an instance is in its life, as the keeper drives it.
@@ -146,9 +148,10 @@ impl Model {
         }
     }
 
-    /// The instances whose main process runs.
-    pub(crate) fn running(&self) -> Vec<InstanceId> {
-        let instances = self.groups.values().flat_map(|group| &group.instances);
+    /// The instances of some groups whose main process runs.
+    pub(crate) fn running(&self, wanted: impl Fn(&GroupSpec) -> bool) -> Vec<InstanceId> {
+        let groups = self.groups.values().filter(|group| wanted(&group.spec));
+        let instances = groups.flat_map(|group| &group.instances);
         instances.filter(|i| matches!(i.phase, Phase::Running(_))).map(|i| i.id).collect()
     }
 
@@ -213,6 +216,7 @@ impl Instance {
             replacing: false,
             stopped_for: None,
             usage: None,
+            cpu_seen: None,
         }
     }
 }
@@ -304,6 +308,7 @@ mod tests {
             out_of_memory: false,
             cause: "exited with code 1".into(),
             at_ms: 0,
+            memory_peak: None,
         }
     }
 

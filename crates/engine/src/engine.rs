@@ -1,6 +1,6 @@
 //! The [`Engine`] trait: what runs groups.
 
-use crate::{EngineError, GroupSpec, LogQuery, LogStream, Observation};
+use crate::{EndedInstance, EngineError, GroupSpec, LogQuery, LogStream, MemoryPeak, Observation};
 use kiln_names::{AppName, ByteSize, Digest, EnvName, GroupId, InstanceId};
 use tokio::sync::watch;
 
@@ -23,13 +23,32 @@ pub struct Capabilities {
     pub host_network: bool,
 }
 
-/// What is left for new groups.
+/// What there is for groups, and what of it is left for new ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capacity {
-    /// Processor time not promised to groups, in thousandths of a processor.
+    /// All that the engine can promise.
+    pub total: Resources,
+    /// What is not promised to groups.
+    pub left: Resources,
+    /// Memory really in use, by groups and everything beside them, where that can be told.
+    pub memory_used: Option<ByteSize>,
+}
+
+/// Processors and memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Resources {
+    /// Processor time, in thousandths of a processor.
     pub cpu_millis: u64,
-    /// Memory not promised to groups.
+    /// Memory.
     pub memory: ByteSize,
+}
+
+impl Capacity {
+    /// So much in all, and nothing of it promised.
+    #[must_use]
+    pub const fn unused(total: Resources) -> Self {
+        Self { total, left: total, memory_used: None }
+    }
 }
 
 /// Runs groups of identical instances.
@@ -48,7 +67,7 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
     /// A number that changes whenever an observation may differ from the one before.
     fn changes(&self) -> watch::Receiver<u64>;
 
-    /// What is left for new groups, as last known.
+    /// What there is and what is left for new groups, as last known.
     async fn capacity(&self) -> Result<Capacity, EngineError>;
 
     /// Makes the image available where instances start, and returns the provider's own reference.
@@ -74,6 +93,14 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
     /// Takes the group's instances out of traffic, drains and stops them, then forgets the group.
     /// Returns once that is desired; it is done when `observe` no longer shows the group.
     async fn remove_group(&self, call: Call, group: GroupId) -> Result<(), EngineError>;
+
+    /// The instances of an application in an environment that ended, the latest first: as many as
+    /// are remembered.
+    async fn ended(&self, app: &AppName, env: &EnvName) -> Result<Vec<EndedInstance>, EngineError>;
+
+    /// The most memory that instances of an application in an environment ever used, by process and
+    /// release: of the last few releases, in no order. Nothing where the engine cannot tell.
+    async fn peaks(&self, app: &AppName, env: &EnvName) -> Result<Vec<MemoryPeak>, EngineError>;
 
     /// The log lines of instances, those that are gone included as long as they are kept.
     async fn logs(&self, query: LogQuery) -> Result<LogStream, EngineError>;

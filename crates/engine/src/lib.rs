@@ -14,12 +14,13 @@ mod traffic;
 pub mod conformance;
 pub mod sim;
 
-pub use engine::{Call, Capabilities, Capacity, Engine};
+pub use engine::{Call, Capabilities, Capacity, Engine, Resources};
 pub use error::{EngineError, ErrorKind};
 pub use group::{GroupSpec, UserData};
 pub use logs::{LogLine, LogQuery, LogStream, Source};
 pub use observation::{
-    CrashLoop, Exit, InstanceState, Observation, ObservedGroup, ObservedInstance, Usage,
+    CrashLoop, EndedInstance, Exit, InstanceState, MemoryPeak, Observation, ObservedGroup,
+    ObservedInstance, Usage,
 };
 pub use traffic::{
     ClusterTraffic, GroupTraffic, Share, Traffic, TrafficObservation, TrafficState, TrafficVersion,

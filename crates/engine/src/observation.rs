@@ -1,6 +1,6 @@
 //! What an engine sees.
 
-use kiln_names::{ByteSize, GroupId, InstanceId};
+use kiln_names::{ByteSize, GroupId, GroupName, InstanceId, ProcessName, ReleaseId};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -98,6 +98,35 @@ pub struct Exit {
     pub cause: String,
     /// When, in milliseconds since 1970.
     pub at_ms: u64,
+    /// The most memory it ever used, where that was counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_peak: Option<ByteSize>,
+}
+
+/// An instance that ended, as far as that is remembered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EndedInstance {
+    /// Its group, which may be gone.
+    pub group: GroupId,
+    /// That group's name.
+    pub group_name: GroupName,
+    /// The instance as it was last.
+    pub instance: ObservedInstance,
+}
+
+/// What the instances of one process of one release used at most: of all that run and ran.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemoryPeak {
+    /// The process.
+    pub process: ProcessName,
+    /// The release.
+    pub release: ReleaseId,
+    /// The most that any one of them had at once.
+    pub peak: ByteSize,
+    /// The highest limit at which the kernel killed a process of theirs for memory.
+    pub too_small: Option<ByteSize>,
+    /// When that was last measured, in milliseconds since 1970.
+    pub last_ms: u64,
 }
 
 /// Instances do not come to their first passing check: three exits in a row, or a start whose time
@@ -119,4 +148,8 @@ pub struct Usage {
     pub memory: ByteSize,
     /// The most memory it ever used.
     pub memory_peak: ByteSize,
+    /// How many of its processes the kernel killed for memory.
+    pub out_of_memory: u64,
+    /// Processor time, in thousandths of a processor, since it was last looked at.
+    pub cpu_millis: Option<u64>,
 }

@@ -14,7 +14,7 @@ mod world;
 pub use fault::{Behaviour, Fault, Operation};
 pub use history::{GroupMoment, Moment};
 
-use crate::{Capacity, EngineError, LogLine};
+use crate::{Capacity, EngineError, LogLine, MemoryPeak};
 use fault::Faults;
 use kiln_names::{AppName, Digest, EnvName, GroupId, InstanceId};
 use std::sync::{Mutex, MutexGuard};
@@ -68,7 +68,12 @@ impl SimEngine {
         self.change("behave", |world| world.behaviours.insert(image, behaviour));
     }
 
-    /// Sets what is left for new groups.
+    /// Sets what instances of an application in an environment used at most.
+    pub fn set_peaks(&self, app: &AppName, env: &EnvName, peaks: Vec<MemoryPeak>) {
+        self.world().peaks.insert((app.clone(), env.clone()), peaks);
+    }
+
+    /// Sets what there is and what is left for new groups.
     pub fn set_capacity(&self, capacity: Capacity) {
         self.world().capacity = capacity;
     }

@@ -4,7 +4,7 @@ use crate::text::Invalid;
 
 /// A number of bytes. Written as a number with `B`, `KiB`, `MiB`, `GiB` or `TiB`, or as plain
 /// bytes; 1 KiB is 1,024 bytes.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct ByteSize(pub u64);
 
 const UNITS: [(&str, u32); 5] = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10), ("B", 0)];

@@ -10,6 +10,7 @@ pub use lock::{HeldLock, Lock};
 pub use plan::{Difference, Plan, PlannedAction, PlannedGroup};
 pub use request::{DeployRequest, Reason, ResizeRequest, RollbackRequest};
 
+use crate::status::ProcessMemory;
 use crate::{Exit, Timestamp};
 use kiln_names::{
     AppName, CommitId, DeploymentId, Digest, EnvName, GroupName, InstanceId, ReleaseId,
@@ -59,6 +60,9 @@ pub struct Deployment {
     pub actions: Vec<Action>,
     /// What went wrong, in detail.
     pub failure: Option<Failure>,
+    /// The memory of each process that it left active, once it completed.
+    #[serde(default)]
+    pub memory: Vec<ProcessMemory>,
     /// The place of the journal's last record: `?after=SEQ` asks for the events that follow.
     pub seq: u64,
 }

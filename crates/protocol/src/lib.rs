@@ -2,6 +2,7 @@
 //! and configuration, so that it works offline.
 
 pub mod bake;
+pub mod capacity;
 pub mod catalog;
 pub mod configuration;
 pub mod deployment;

@@ -64,7 +64,7 @@ pub const LOCK: &str = "/v1/lock";
 pub const STOP: &str = "/v1/apps/{app}/envs/{env}/stop";
 /// Change how many instances there are.
 pub const RESIZE: &str = "/v1/apps/{app}/envs/{env}/resize";
-/// The instances of an application in an environment.
+/// The instances of an application in an environment; `?ended=true` adds those that ended.
 pub const INSTANCES: &str = "/v1/apps/{app}/envs/{env}/instances";
 /// Replace one instance by an identical one.
 pub const REPLACE: &str = "/v1/instances/{instance}/replace";
@@ -72,6 +72,8 @@ pub const REPLACE: &str = "/v1/instances/{instance}/replace";
 pub const LOGS: &str = "/v1/apps/{app}/envs/{env}/logs";
 /// What runs; `?app=A&env=E`.
 pub const STATUS: &str = "/v1/status";
+/// What there is to promise, what is promised and used, and what still fits.
+pub const CAPACITY: &str = "/v1/capacity";
 /// Deployments, the newest first; `?app=A&env=E&limit=N`.
 pub const DEPLOYMENTS: &str = "/v1/deployments";
 /// One deployment.

@@ -43,6 +43,39 @@ pub struct Status {
     pub deployment: Option<DeploymentSummary>,
     /// The groups, the newest first.
     pub groups: Vec<Group>,
+    /// The memory of each process that is active, as far as it was measured.
+    #[serde(default)]
+    pub memory: Vec<ProcessMemory>,
+}
+
+/// What a process may use of memory, what it used, and what would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProcessMemory {
+    /// The process.
+    pub process: ProcessName,
+    /// What each instance may use.
+    pub limit: ByteSize,
+    /// The most that one used at once: of those of the last day, or of the active release where that
+    /// is active for longer. Caches of files and what is written to `/tmp` count.
+    pub peak: ByteSize,
+    /// The highest limit at which the kernel killed one for memory in that time.
+    pub too_small: Option<ByteSize>,
+    /// The limit that is suggested: a quarter more than the peak, and more than was too small.
+    pub suggested: ByteSize,
+    /// What that says of the limit.
+    pub verdict: MemoryVerdict,
+}
+
+/// What the peak says of a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MemoryVerdict {
+    /// It leaves enough and not too much.
+    Fits,
+    /// It is over twice the peak.
+    TooLarge,
+    /// It is under 1.1 times the peak, or the kernel killed for it.
+    TooSmall,
 }
 
 /// A server group.
@@ -62,6 +95,15 @@ pub struct Group {
     pub size: u32,
     /// How many are healthy.
     pub healthy: u32,
+    /// The most memory that one of its instances uses now.
+    #[serde(default)]
+    pub memory: Option<ByteSize>,
+    /// The most that one of those ever used.
+    #[serde(default)]
+    pub memory_peak: Option<ByteSize>,
+    /// The memory that each may use.
+    #[serde(default)]
+    pub memory_limit: Option<ByteSize>,
     /// Its share of the cluster's traffic, in percent; none for a process without routes.
     pub weight: Option<u32>,
     /// Where its cluster is reached.
@@ -110,8 +152,9 @@ pub struct Instance {
     pub id: InstanceId,
     /// Its group.
     pub group: GroupName,
-    /// What it runs.
-    pub process: ProcessName,
+    /// What it runs; unknown of an instance whose group is forgotten.
+    #[serde(default)]
+    pub process: Option<ProcessName>,
     /// Its ordinal within the group.
     pub slot: u32,
     /// `pending`, `starting`, `healthy`, `unhealthy`, `draining` or `exited`.
@@ -124,8 +167,20 @@ pub struct Instance {
     pub last_check: Option<String>,
     /// How it ended, in words.
     pub exit: Option<String>,
+    /// Whether the kernel killed a process of it for memory.
+    #[serde(default)]
+    pub out_of_memory: bool,
+    /// When it ended.
+    #[serde(default)]
+    pub ended: Option<Timestamp>,
     /// Memory in use.
     pub memory: Option<ByteSize>,
+    /// The most memory that it ever used, as the kernel counted.
+    #[serde(default)]
+    pub memory_peak: Option<ByteSize>,
+    /// The memory that it may use.
+    #[serde(default)]
+    pub memory_limit: Option<ByteSize>,
 }
 
 /// A line of an instance's log.

@@ -163,6 +163,18 @@ pub async fn newest_of(
     query.fetch_all(db).await?.iter().map(read).collect()
 }
 
+/// Any group of an application in an environment, gone or not.
+///
+/// # Errors
+/// When the database refuses or holds what cannot be read.
+pub async fn get(
+    db: &mut SqliteConnection,
+    group: GroupId,
+) -> Result<Option<GroupRow>, StoreError> {
+    let query = sqlx::query(select!("WHERE id = ?")).bind(group.to_string());
+    query.fetch_optional(db).await?.as_ref().map(read).transpose()
+}
+
 /// The applications and environments that have groups, in their order.
 ///
 /// # Errors

@@ -21,6 +21,7 @@ pub mod journal;
 pub mod local;
 pub mod lock;
 mod migrations;
+pub mod peaks;
 pub mod releases;
 pub mod retirements;
 pub mod route_claims;

@@ -13,6 +13,7 @@ const STEPS: &[&[&str]] = &[
     ],
     &[include_str!("schema/secrets.sql")],
     &[include_str!("schema/lock.sql")],
+    &[include_str!("schema/peaks.sql")],
 ];
 
 /// Brings the database from the schema it has to the newest one, in one transaction.

@@ -42,6 +42,10 @@ async fn play(mode: &str) -> Result<()> {
     say(&format!("service {mode} begins"));
     match mode {
         "serve" => serve(StatusCode::OK).await,
+        "spiky" => {
+            spike();
+            serve(StatusCode::OK).await
+        }
         "broken" => serve(StatusCode::INTERNAL_SERVER_ERROR).await,
         "late" => {
             tokio::time::sleep(Duration::from_secs(2)).await;
@@ -58,6 +62,12 @@ async fn play(mode: &str) -> Result<()> {
 fn say(line: &str) {
     let mut out = std::io::stdout();
     writeln!(out, "{line}").and_then(|()| out.flush()).ok();
+}
+
+/// Takes 48 MiB for a moment that nobody who looks now and then would see.
+fn spike() {
+    let taken: Vec<Vec<u8>> = (0..48).map(|_| vec![1_u8; 1 << 20]).collect();
+    say(&format!("had {} MiB", taken.len()));
 }
 
 /// Takes all the memory that there is.

@@ -15,6 +15,7 @@ mod kills;
 mod layering;
 mod life;
 mod lock;
+mod memory;
 mod mistakes;
 mod readme;
 mod stuck;

@@ -8,9 +8,10 @@ use axum::Json;
 use axum::extract::State;
 use kiln_catalog::applications;
 use kiln_deploy::Target;
-use kiln_deploy::view::{GroupView, Running};
-use kiln_engine::{InstanceState, ObservedInstance};
+use kiln_deploy::view::{EndedView, GroupView, Running};
+use kiln_engine::InstanceState;
 use kiln_names::{AppName, EnvName};
+use kiln_protocol::capacity::Capacity;
 use kiln_protocol::status::{Group, Instance, Status};
 use kiln_protocol::{Timestamp, paths};
 use kiln_store::deployments;
@@ -63,7 +64,7 @@ async fn targets(kiln: &App, of: Of) -> Result<Vec<Target>, Refusal> {
 }
 
 async fn shown(kiln: &App, running: Running) -> Result<Status, Refusal> {
-    let Running { target: Target { app, env }, active, deployment, groups } = running;
+    let Running { target: Target { app, env }, active, deployment, groups, memory } = running;
     let mut db = kiln.database.read().await?;
     let image = active.as_ref().map(|(release, _)| release.image);
     let deployment = match deployment {
@@ -85,13 +86,18 @@ async fn shown(kiln: &App, running: Running) -> Result<Status, Refusal> {
         since: active.as_ref().map(|(_, at_ms)| Timestamp(*at_ms)),
         deployment,
         groups: shown,
+        memory,
     })
 }
 
 fn group(view: GroupView, version: Option<String>) -> Group {
     let instances = view.instances.unwrap_or_default();
     let healthy = instances.iter().filter(|it| it.state == InstanceState::Healthy).count();
+    let usages = || instances.iter().filter_map(|it| it.usage);
     Group {
+        memory: usages().map(|usage| usage.memory).max(),
+        memory_peak: usages().map(|usage| usage.memory_peak).max(),
+        memory_limit: Some(view.memory_limit),
         name: view.name,
         process: view.process,
         release: view.release,
@@ -105,39 +111,70 @@ fn group(view: GroupView, version: Option<String>) -> Group {
     }
 }
 
+/// Which instances.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Which {
+    /// Also those that ended, the latest first, as many as are remembered.
+    #[serde(default)]
+    ended: bool,
+}
+
 /// Lists the instances of an application in an environment.
-#[utoipa::path(get, path = paths::INSTANCES, tag = "instances",
+#[utoipa::path(get, path = paths::INSTANCES, tag = "instances", params(Which),
     responses((status = 200, body = [Instance])))]
 pub(crate) async fn instances(
     State(kiln): Shared,
     Names((app, env)): Names<(AppName, EnvName)>,
+    Parameters(which): Parameters<Which>,
 ) -> Answer<Vec<Instance>> {
     let target = target(&kiln, app, env).await?;
     let running = kiln.orchestrator.status(&target).await?;
     let of_group = |group: GroupView| {
-        let GroupView { name, process, instances, .. } = group;
+        let GroupView { name, process, memory_limit, instances, .. } = group;
         let instances = instances.unwrap_or_default().into_iter();
-        instances.map(move |seen| instance(&name, &process, seen))
+        let known = move |instance| EndedView {
+            group: name.clone(),
+            process: Some(process.clone()),
+            memory_limit: Some(memory_limit),
+            instance,
+        };
+        instances.map(known)
     };
-    Ok(Json(running.groups.into_iter().flat_map(of_group).collect()))
+    let mut all: Vec<_> = running.groups.into_iter().flat_map(of_group).map(instance).collect();
+    if which.ended {
+        let mut ended = kiln.orchestrator.ended(&target).await?;
+        ended.retain(|view| all.iter().all(|shown| shown.id != view.instance.id));
+        all.extend(ended.into_iter().map(instance));
+    }
+    Ok(Json(all))
 }
 
-fn instance(
-    group: &kiln_names::GroupName,
-    process: &kiln_names::ProcessName,
-    seen: ObservedInstance,
-) -> Instance {
+/// Shows what there is, what is promised and used, and what still fits.
+#[utoipa::path(get, path = paths::CAPACITY, tag = "instances",
+    responses((status = 200, body = [Capacity])))]
+pub(crate) async fn capacity(State(kiln): Shared) -> Answer<Vec<Capacity>> {
+    Ok(Json(kiln.orchestrator.capacity().await?))
+}
+
+fn instance(EndedView { group, process, memory_limit, instance: seen }: EndedView) -> Instance {
+    let exit = seen.exit.as_ref();
+    let (peak, runs) = (exit.and_then(|exit| exit.memory_peak), exit.is_none());
     Instance {
         id: seen.id,
-        group: group.clone(),
-        process: process.clone(),
+        group,
+        process,
+        out_of_memory: exit.is_some_and(|exit| exit.out_of_memory),
+        ended: exit.map(|exit| Timestamp(exit.at_ms)),
+        memory_peak: peak.or(seen.usage.map(|usage| usage.memory_peak)),
+        memory_limit,
         slot: seen.slot,
         state: state(seen.state).to_owned(),
         address: seen.address.map(|address| address.to_string()),
         started: seen.started_ms.map(Timestamp),
         last_check: seen.last_check,
         exit: seen.exit.map(|exit| exit.cause),
-        memory: seen.usage.map(|usage| usage.memory),
+        memory: seen.usage.filter(|_| runs).map(|usage| usage.memory),
     }
 }
 

@@ -4,11 +4,13 @@ use crate::CliError;
 use crate::commands::Target;
 use crate::output::{Form, print};
 use crate::session::Session;
+use crate::words::clean;
 use futures_util::StreamExt as _;
 use kiln_client::LogQuery;
 use kiln_names::{GroupName, InstanceId};
 use kiln_protocol::Exit;
 use kiln_protocol::status::LogLine;
+use std::collections::BTreeSet;
 
 /// Print log lines of instances
 ///
@@ -40,12 +42,20 @@ impl Logs {
         let Self { target: Target { app, env }, follow, group, instance, tail } = self;
         let alone = instance.is_some();
         let query = LogQuery { group, instance, tail, follow };
+        let mut shown = BTreeSet::new();
         let mut lines = session.client.logs(&app, &env, &query).await?;
         while let Some(line) = lines.next().await {
             let line = line?;
+            shown.insert(line.instance);
             match session.output.form {
                 Form::Json => session.output.data(&line, |_| String::new())?,
                 Form::Text => print(&words(&line, alone))?,
+            }
+        }
+        shown.extend(query.instance);
+        for instance in session.client.instances_and_ended(&app, &env).await? {
+            if let Some(exit) = instance.exit.filter(|_| shown.contains(&instance.id)) {
+                session.output.say(&format!("Instance {} ended: {}.", instance.id, clean(&exit)));
             }
         }
         Ok(Exit::Done)

@@ -4,7 +4,7 @@ use crate::CliError;
 use crate::baking::{self, Order, Source};
 use crate::commands::Target;
 use crate::follow::follow;
-use crate::outcome::failure;
+use crate::outcome::{advise, failure};
 use crate::output::Form;
 use crate::session::Session;
 use kiln_names::ImageRef;
@@ -72,6 +72,7 @@ impl Ship {
                 "{app}:{version} serves in {env}: baked in {bake:.2} s, deployed in {deploy:.2} s, {all:.2} s in all."
             )
         })?;
+        advise(session, &shipped.deployment);
         Ok(exit)
     }
 }

@@ -1,9 +1,11 @@
 //! `kiln status`.
 
 use crate::CliError;
+use crate::capacity::shown;
+use crate::memory::advice;
 use crate::session::Session;
 use crate::table::Table;
-use crate::words::{clean, or_dash};
+use crate::words::{clean, or_dash, size};
 use kiln_names::{AppName, EnvName};
 use kiln_protocol::Exit;
 use kiln_protocol::deployment::DeploymentState;
@@ -14,6 +16,11 @@ use kiln_protocol::status::{Group, Status as Running};
 /// Example:
 ///
 ///   kiln status hello prod
+///   kiln status --capacity
+///
+/// MEMORY is the most that one instance uses now, of what each may use. With
+/// --capacity: what this machine has, what limits promise, what is really used,
+/// and how many instances more still fit.
 #[derive(Debug, Clone, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Status {
@@ -21,15 +28,30 @@ pub struct Status {
     app: Option<AppName>,
     /// Only in this environment
     env: Option<EnvName>,
+    /// Show what there is, what is promised and used, and what still fits
+    #[arg(long, conflicts_with_all = ["app", "env"])]
+    capacity: bool,
 }
 
 impl Status {
     pub(crate) async fn run(self, session: &Session) -> Result<Exit, CliError> {
+        if self.capacity {
+            let capacity = session.client.capacity().await?;
+            if capacity.is_empty() {
+                session.output.say("There is no environment yet: kiln env create prod");
+            }
+            session.output.list(&capacity, |all| all.iter().map(shown).collect())?;
+            return Ok(Exit::Done);
+        }
         let status = session.client.status(self.app.as_ref(), self.env.as_ref()).await?;
         if status.is_empty() {
             session.output.say("Nothing is deployed.");
         }
         session.output.list(&status, words)?;
+        if let [running] = &status[..] {
+            let lines = advice(&running.app, &running.env, &running.memory);
+            lines.iter().for_each(|line| session.output.say(line));
+        }
         if let Some(held) = &session.client.lock_holder().await?.held {
             session.output.say(&super::lock::words(held));
         }
@@ -38,7 +60,7 @@ impl Status {
 }
 
 fn words(status: &[Running]) -> String {
-    let head = ["GROUP", "STATE", "HEALTHY", "TRAFFIC", "VERSION"];
+    let head = ["GROUP", "STATE", "HEALTHY", "TRAFFIC", "MEMORY", "VERSION"];
     let mut table = Table::new(head);
     for running in status {
         for group in &running.groups {
@@ -53,15 +75,25 @@ fn words(status: &[Running]) -> String {
 }
 
 /// What fits a terminal: the group's name says application and environment.
-fn row(running: &Running, group: &Group) -> [String; 5] {
+fn row(running: &Running, group: &Group) -> [String; 6] {
     let release = || group.release.short();
     [
         group.name.to_string(),
         group.state.as_str().to_owned(),
         format!("{}/{}", group.healthy, group.size),
         or_dash(group.weight.map(|weight| format!("{weight}%"))),
+        memory(group),
         group.version.as_deref().map_or_else(release, |name| version(running, name)),
     ]
+}
+
+/// What the largest instance uses, of what it may.
+fn memory(group: &Group) -> String {
+    let used = group.memory.map(|memory| size(memory.0));
+    match (used, group.memory_limit) {
+        (Some(used), Some(limit)) => format!("{used}/{limit}"),
+        (used, _) => or_dash(used),
+    }
 }
 
 /// `APP:VERSION` without the application.

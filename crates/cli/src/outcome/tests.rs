@@ -26,6 +26,7 @@ fn deployment(state: DeploymentState) -> Deployment {
         differences: Vec::new(),
         actions: Vec::new(),
         failure: None,
+        memory: Vec::new(),
         seq: 1,
     }
 }

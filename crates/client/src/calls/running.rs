@@ -3,6 +3,7 @@
 use crate::{Client, ClientError, Events};
 use http::Method;
 use kiln_names::{AppName, EnvName, GroupName, InstanceId};
+use kiln_protocol::capacity::Capacity;
 use kiln_protocol::paths::{self, fill, query};
 use kiln_protocol::status::{Health, Instance, LogLine, Status};
 
@@ -31,6 +32,21 @@ impl Client {
         env: &EnvName,
     ) -> Result<Vec<Instance>, ClientError> {
         self.ask(Method::GET, &fill(paths::INSTANCES, &[app.as_str(), env.as_str()])).await
+    }
+
+    /// The same, and those that ended, as many as are remembered.
+    pub async fn instances_and_ended(
+        &self,
+        app: &AppName,
+        env: &EnvName,
+    ) -> Result<Vec<Instance>, ClientError> {
+        let path = fill(paths::INSTANCES, &[app.as_str(), env.as_str()]);
+        self.ask(Method::GET, &format!("{path}?ended=true")).await
+    }
+
+    /// What there is to promise, what is promised and used, and what still fits.
+    pub async fn capacity(&self) -> Result<Vec<Capacity>, ClientError> {
+        self.ask(Method::GET, paths::CAPACITY).await
     }
 
     /// Log lines: the last `tail` of each instance, and with `follow` those to come.

@@ -3,8 +3,8 @@
 use crate::kit::Kit;
 use crate::place::{KnownGroup, Place};
 use crate::ports::Provider;
-use crate::{Problem, Target};
-use kiln_engine::{Capacity, GroupSpec, Observation, TrafficObservation};
+use crate::{Problem, Room, Target};
+use kiln_engine::{GroupSpec, Observation, TrafficObservation};
 use kiln_names::{ByteSize, GroupId};
 use kiln_protocol::status::GroupState;
 
@@ -43,23 +43,22 @@ impl Surroundings {
         warm.filter(|group| !used(group.spec.id)).cloned().collect()
     }
 
-    /// Refuses what would not fit, not even without the groups that can be spared. Memory is a
-    /// promise that is kept, so more than there is cannot be promised; processors go to who is
-    /// busy, so they may be promised twice.
+    /// Refuses what would not fit, not even without the groups that can be spared.
     pub(super) async fn fit(
         &self,
         more: &[(&GroupSpec, u32)],
         spare: &[KnownGroup],
     ) -> Result<Fit, Problem> {
-        let Capacity { memory: left, .. } = self.provider.engine.capacity().await?;
+        let room = Room::of(&self.provider.engine.capacity().await?);
         let needed = memory(more);
         let spared: Vec<_> = spare.iter().map(|group| (&group.spec, group.size)).collect();
-        if needed <= left {
+        if room.holds(needed) {
             return Ok(Fit::AsItIs);
         }
-        if needed.0 <= left.0.saturating_add(memory(&spared).0) {
+        if room.with(memory(&spared)).holds(needed) {
             return Ok(Fit::WithoutSpare);
         }
+        let left = room.left();
         let line = |(spec, count): &(&GroupSpec, u32)| {
             format!("{count} × {} for {}", spec.params.memory, spec.process)
         };

@@ -60,7 +60,8 @@ impl Case {
         }
         if matches!(self, Self::MakesRoom) {
             let memory = kiln_names::ByteSize::mib(10);
-            world.engine.set_capacity(kiln_engine::Capacity { cpu_millis: 0, memory });
+            let left = kiln_engine::Resources { cpu_millis: 0, memory };
+            world.engine.set_capacity(kiln_engine::Capacity::unused(left));
         }
         if matches!(self, Self::ColdRollback) {
             crate::world::eventually("the old group is gone", async || {

@@ -2,7 +2,7 @@
 
 use crate::world::{World, deploy, finish, image, request, rest, target, why};
 use kiln_deploy::{Ask, Deploy, Error, ProblemKind, Request, Target};
-use kiln_engine::Capacity;
+use kiln_engine::{Capacity, Resources};
 use kiln_names::ByteSize;
 use kiln_protocol::deployment::DeploymentState::{Completed, Invalid};
 
@@ -69,8 +69,8 @@ async fn a_configuration_must_fit_the_image() {
 #[tokio::test]
 async fn memory_that_is_not_there_is_not_promised() {
     let world = World::new().await;
-    let capacity = Capacity { cpu_millis: 10, memory: ByteSize::mib(1000) };
-    world.engine.set_capacity(capacity);
+    let left = Resources { cpu_millis: 10, memory: ByteSize::mib(1000) };
+    world.engine.set_capacity(Capacity::unused(left));
     let expected = "1GiB of memory are needed (2 × 512MiB for web), 1000MiB are left";
     check(&world, Ask::Deploy(image("1")), expected).await;
 }
@@ -81,7 +81,8 @@ async fn a_warm_group_makes_room_when_memory_is_short() {
     let orchestrator = world.start().await;
     deploy(&orchestrator, "1").await;
     deploy(&orchestrator, "2").await;
-    world.engine.set_capacity(Capacity { cpu_millis: 0, memory: ByteSize::mib(10) });
+    let left = Resources { cpu_millis: 0, memory: ByteSize::mib(10) };
+    world.engine.set_capacity(Capacity::unused(left));
     let deployment = deploy(&orchestrator, "3").await;
     assert_eq!(deployment.summary.state, Completed, "{deployment:#?}");
     let notes = &deployment.plan.as_ref().unwrap().notes;

@@ -2,8 +2,8 @@
 
 use super::{Operation, SimEngine};
 use crate::{
-    Call, Capabilities, Capacity, Engine, EngineError, GroupSpec, LogLine, LogQuery, LogStream,
-    Observation,
+    Call, Capabilities, Capacity, EndedInstance, Engine, EngineError, GroupSpec, LogLine, LogQuery,
+    LogStream, MemoryPeak, Observation,
 };
 use kiln_names::{AppName, Digest, EnvName, GroupId, InstanceId};
 use std::collections::HashMap;
@@ -57,6 +57,21 @@ impl Engine for SimEngine {
 
     async fn remove_group(&self, call: Call, group: GroupId) -> Result<(), EngineError> {
         self.call(Operation::RemoveGroup, |world| world.remove(call, group)).await
+    }
+
+    async fn ended(&self, app: &AppName, env: &EnvName) -> Result<Vec<EndedInstance>, EngineError> {
+        self.call(Operation::Ended, |world| {
+            let own = world.ended.iter().filter(|(a, e, _)| a == app && e == env);
+            Ok(own.map(|(.., ended)| ended.clone()).collect())
+        })
+        .await
+    }
+
+    async fn peaks(&self, app: &AppName, env: &EnvName) -> Result<Vec<MemoryPeak>, EngineError> {
+        self.call(Operation::Peaks, |world| {
+            Ok(world.peaks.get(&(app.clone(), env.clone())).cloned().unwrap_or_default())
+        })
+        .await
     }
 
     async fn logs(&self, query: LogQuery) -> Result<LogStream, EngineError> {

@@ -12,6 +12,8 @@ pub enum Operation {
     EnsureGroup,
     ResizeGroup,
     Observe,
+    Ended,
+    Peaks,
     ReplaceInstance,
     RemoveGroup,
     Logs,
@@ -71,7 +73,15 @@ impl Operation {
     /// Whether the call leaves the world as it is.
     #[must_use]
     pub const fn only_reads(self) -> bool {
-        matches!(self, Self::Capacity | Self::Observe | Self::Logs | Self::ObserveTraffic)
+        matches!(
+            self,
+            Self::Capacity
+                | Self::Observe
+                | Self::Ended
+                | Self::Peaks
+                | Self::Logs
+                | Self::ObserveTraffic
+        )
     }
 
     /// The name of the method.
@@ -83,6 +93,8 @@ impl Operation {
             Self::EnsureGroup => "ensure_group",
             Self::ResizeGroup => "resize_group",
             Self::Observe => "observe",
+            Self::Ended => "ended",
+            Self::Peaks => "peaks",
             Self::ReplaceInstance => "replace_instance",
             Self::RemoveGroup => "remove_group",
             Self::Logs => "logs",

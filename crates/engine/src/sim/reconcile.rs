@@ -118,6 +118,7 @@ impl SimGroup {
             out_of_memory: false,
             cause: format!("exited with code {code}"),
             at_ms: 0,
+            memory_peak: None,
         };
         let observed = &mut self.instances[at].observed;
         observed.state = InstanceState::Exited;

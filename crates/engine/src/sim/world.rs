@@ -2,8 +2,8 @@
 
 use super::{Behaviour, Moment, Pace};
 use crate::{
-    Call, Capacity, CrashLoop, EngineError, Exit, GroupSpec, InstanceState, LogLine, ObservedGroup,
-    ObservedInstance, Source, TrafficState, TrafficVersion,
+    Call, Capacity, CrashLoop, EndedInstance, EngineError, Exit, GroupSpec, InstanceState, LogLine,
+    MemoryPeak, ObservedGroup, ObservedInstance, Resources, Source, TrafficState, TrafficVersion,
 };
 use kiln_names::{AppName, ByteSize, Digest, EnvName, GroupId, InstanceId};
 use std::collections::{BTreeMap, HashMap};
@@ -13,6 +13,8 @@ use std::collections::{BTreeMap, HashMap};
 pub(super) struct World {
     pub(super) pace: Pace,
     pub(super) capacity: Capacity,
+    pub(super) ended: Vec<(AppName, EnvName, EndedInstance)>,
+    pub(super) peaks: HashMap<(AppName, EnvName), Vec<MemoryPeak>>,
     pub(super) behaviours: HashMap<Digest, Behaviour>,
     pub(super) groups: BTreeMap<GroupId, SimGroup>,
     pub(super) traffic: BTreeMap<(AppName, EnvName), (TrafficVersion, TrafficState)>,
@@ -48,7 +50,12 @@ impl World {
     pub(super) fn new(pace: Pace) -> Self {
         Self {
             pace,
-            capacity: Capacity { cpu_millis: 64_000, memory: ByteSize::mib(64 << 10) },
+            capacity: Capacity::unused(Resources {
+                cpu_millis: 64_000,
+                memory: ByteSize::mib(64 << 10),
+            }),
+            ended: Vec::new(),
+            peaks: HashMap::new(),
             behaviours: HashMap::new(),
             groups: BTreeMap::new(),
             traffic: BTreeMap::new(),
@@ -134,16 +141,26 @@ impl World {
     }
 
     pub(super) fn kill(&mut self, instance: InstanceId) {
-        let instances = self.groups.values_mut().flat_map(|group| &mut group.instances);
-        for known in instances.filter(|known| known.observed.id == instance) {
-            known.observed.state = InstanceState::Exited;
-            known.observed.exit = Some(Exit {
-                code: None,
-                signal: Some(9),
-                out_of_memory: false,
-                cause: "killed by signal 9".to_owned(),
-                at_ms: 0,
-            });
+        let killed = Exit {
+            code: None,
+            signal: Some(9),
+            out_of_memory: false,
+            cause: "killed by signal 9".to_owned(),
+            at_ms: 0,
+            memory_peak: None,
+        };
+        for group in self.groups.values_mut() {
+            let spec = &group.spec;
+            for known in group.instances.iter_mut().filter(|i| i.observed.id == instance) {
+                known.observed.state = InstanceState::Exited;
+                known.observed.exit = Some(killed.clone());
+                let ended = EndedInstance {
+                    group: spec.id,
+                    group_name: spec.name.clone(),
+                    instance: known.observed.clone(),
+                };
+                self.ended.insert(0, (spec.app.clone(), spec.env.clone(), ended));
+            }
         }
     }
 

@@ -7,13 +7,16 @@ use kiln_deploy::{self as deploy, Release};
 use kiln_names::{DeploymentId, Digest, ReleaseId};
 use kiln_protocol::Timestamp;
 use kiln_protocol::deployment::{
-    Action, ActionState, Deployment, DeploymentSummary, Failure, Plan, PlannedAction, PlannedGroup,
+    Action, ActionState, Deployment, DeploymentState, DeploymentSummary, Failure, Plan,
+    PlannedAction, PlannedGroup,
 };
+use kiln_protocol::status::ProcessMemory;
 use kiln_store::{Connection, StoreError, images, releases};
 
 /// All of a deployment.
 pub(super) async fn deployment(kiln: &App, id: DeploymentId) -> Result<Deployment, Refusal> {
     let view = kiln.orchestrator.deployment(id).await?;
+    let memory = memory(kiln, &view.summary).await?;
     let mut db = kiln.database.read().await?;
     let summary = view.summary;
     let release = stored(&mut db, summary.release).await?;
@@ -40,8 +43,19 @@ pub(super) async fn deployment(kiln: &App, id: DeploymentId) -> Result<Deploymen
         differences: plan.map(|plan| plan.differences.clone()).unwrap_or_default(),
         actions: view.actions.into_iter().map(action).collect(),
         failure: view.failure.map(failure),
+        memory,
         seq,
     })
+}
+
+/// What the processes use that a deployment left active: told at its end, to who waits for it.
+async fn memory(kiln: &App, of: &view::Summary) -> Result<Vec<ProcessMemory>, Refusal> {
+    if of.state != DeploymentState::Completed || of.release.is_none() {
+        return Ok(Vec::new());
+    }
+    let running = kiln.orchestrator.status(&of.target).await?;
+    let active = running.active.map(|(release, _)| release.id());
+    Ok(if active == of.release { running.memory } else { Vec::new() })
 }
 
 /// A deployment in short.
