@@ -33,6 +33,22 @@ pub enum Error {
         /// The digest it has.
         found: Digest,
     },
+    /// A document of an image is larger than any honest one.
+    #[error("the {what} has {size} bytes: at most {limit} are taken")]
+    TooLarge {
+        /// Which document.
+        what: &'static str,
+        /// How large it is.
+        size: u64,
+        /// How large it may be.
+        limit: u64,
+    },
+    /// No kernel would mount that many layers.
+    #[error("an image of {count} layers: at most {} can be mounted", crate::MAX_LAYERS)]
+    TooManyLayers {
+        /// How many there are.
+        count: usize,
+    },
     /// A manifest, configuration or index cannot be read.
     #[error("read the {what}")]
     Malformed {

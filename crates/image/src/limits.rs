@@ -20,7 +20,7 @@ pub struct Limits {
     pub path: ByteSize,
     /// All paths and attributes together: those of directories are remembered until the end.
     pub names: ByteSize,
-    /// One block of extended attributes, or one long name, ahead of an entry.
+    /// Extended attributes and long names ahead of one entry, together.
     pub attributes: ByteSize,
 }
 
@@ -37,6 +37,10 @@ impl Default for Limits {
         }
     }
 }
+
+/// The most layers of one image. Overlayfs takes 500 directories, a few of which Kiln adds, and their
+/// names have to fit into one page of mount options.
+pub const MAX_LAYERS: usize = 400;
 
 /// What has been counted against [`Limits`] so far.
 #[derive(Debug)]
@@ -57,7 +61,7 @@ impl Budget {
         let length = path.len() as u64;
         let depth = path.iter().filter(|byte| **byte == b'/').count() as u64;
         self.entries += 1;
-        self.names += length;
+        self.names = self.names.saturating_add(length);
         self.total = self.total.saturating_add(size).saturating_add(512);
         let Limits { entries, file, total, depth: deep, path: long, names, .. } = self.limits;
         for (count, limit, what) in [
@@ -75,10 +79,15 @@ impl Budget {
         Ok(())
     }
 
+    /// Counts a directory that is there only because something lies in it.
+    pub(crate) fn implied(&mut self, path: &[u8]) -> Result<(), LayerError> {
+        self.entry(path, 0)
+    }
+
     /// Counts the attributes of the entry at `path`.
     pub(crate) fn attributes(&mut self, path: &[u8], meta: &Meta) -> Result<(), LayerError> {
         let bytes = |(name, value): (&Vec<u8>, &Vec<u8>)| (name.len() + value.len()) as u64;
-        self.names += meta.xattrs.iter().map(bytes).sum::<u64>();
+        self.names = self.names.saturating_add(meta.xattrs.iter().map(bytes).sum());
         let (limit, what) = (self.limits.names.0, "bytes in all names and attributes");
         if self.names > limit {
             return Err(LayerError::Limit { path: shown(path), limit, what });

@@ -24,7 +24,11 @@ impl From<BakeError> for Refusal {
             E::Conflict { .. } => Self::failed(Code::VersionTaken, &error)
                 .hint("a version is set once; choose another."),
             E::Abandoned => Self::failed(Code::Unavailable, &error),
-            E::Image(kiln_image::Error::Layer(_)) => Self::of(Code::BakeFailed, &error),
+            E::Image(
+                kiln_image::Error::Layer(_)
+                | kiln_image::Error::TooLarge { .. }
+                | kiln_image::Error::TooManyLayers { .. },
+            ) => Self::of(Code::BakeFailed, &error),
             E::Plan(_) | E::Image(_) | E::Store(_) | E::Io { .. } => Self::internal(&error),
         }
     }

@@ -24,7 +24,8 @@ pub(super) fn append(to: &mut Vec<u8>, key: &[u8], value: &[u8]) {
 /// Takes the first record off `block`; nothing when it is not one.
 pub(super) fn split_first<'b>(block: &mut &'b [u8]) -> Option<(&'b [u8], &'b [u8])> {
     let space = block.iter().take(20).position(|byte| *byte == b' ')?;
-    let length: usize = str::from_utf8(&block[..space]).ok()?.parse().ok()?;
+    let digits = block.get(..space).filter(|it| it.iter().all(u8::is_ascii_digit))?;
+    let length: usize = str::from_utf8(digits).ok()?.parse().ok()?;
     let (record, rest) = block.split_at_checked(length)?;
     let record = record.get(space + 1..)?.strip_suffix(b"\n")?;
     let equals = record.iter().position(|byte| *byte == b'=')?;
@@ -53,9 +54,18 @@ mod tests {
 
     #[test]
     fn what_is_not_a_record_is_refused() {
-        for bad in
-            ["", " ", "9", "5 a=b", "0 a=b\n", "2 \n", "6 abc\n", "99999999 a=b\n", "-6 a=b\n"]
-        {
+        for bad in [
+            "",
+            " ",
+            "9",
+            "5 a=b",
+            "0 a=b\n",
+            "2 \n",
+            "6 abc\n",
+            "99999999 a=b\n",
+            "-6 a=b\n",
+            "+7 a=b\n",
+        ] {
             assert_eq!(split_first(&mut bad.as_bytes()), None, "{bad:?}");
         }
     }

@@ -1,9 +1,11 @@
 //! Reading archives of strangers: every length is checked against a limit before it is believed.
 
 use super::{BLOCK, Kind, Member, Meta, padding, pax};
-use crate::error::{Context as _, LayerError, shown};
+use crate::error::{Context as _, LayerError};
+use crate::limits::Limits;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek};
+use std::ops::RangeInclusive;
 use tar::{EntryType, Header};
 
 /// Reads one archive, member by member.
@@ -13,9 +15,14 @@ pub(crate) struct TarReader<R> {
     /// Content and padding of the current member that nobody has read yet.
     content: u64,
     padding: u64,
-    /// The most that an extended header or a long name may take.
-    extension_limit: u64,
+    limits: Limits,
+    /// What headers of all kinds took so far.
+    headers: u64,
 }
+
+/// The times that a layer keeps: what ext4 can say, which is the least of the file systems that
+/// layers lie on. Archivers that know no time write the year 1; what is beyond becomes the nearest.
+const TIMES: RangeInclusive<i64> = -(1 << 31)..=(1 << 34) - (1 << 31) - 1;
 
 /// What extended headers said about the member that follows them.
 #[derive(Debug, Default)]
@@ -27,11 +34,15 @@ struct Extension {
     mtime: Option<i64>,
     size: Option<u64>,
     xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// How much they took.
+    bytes: u64,
+    /// A member has to follow.
+    announces: bool,
 }
 
 impl<R: Read> TarReader<R> {
-    pub(crate) fn new(from: R, extension_limit: u64) -> Self {
-        Self { from, content: 0, padding: 0, extension_limit }
+    pub(crate) fn new(from: R, limits: Limits) -> Self {
+        Self { from, content: 0, padding: 0, limits, headers: 0 }
     }
 
     /// The next member, or nothing at the end of the archive. Content left unread is skipped.
@@ -39,15 +50,25 @@ impl<R: Read> TarReader<R> {
         let mut extension = Extension::default();
         loop {
             self.skip()?;
-            let Some(header) = self.header()? else { return Ok(None) };
-            let size =
-                header.entry_size().map_err(|_| LayerError::Archive("a size is malformed"))?;
+            let Some(header) = self.header()? else {
+                return match extension.announces {
+                    false => Ok(None),
+                    true => Err(LayerError::Archive("it ends where a file was announced")),
+                };
+            };
+            let size = header.entry_size().ok().filter(|size| i64::try_from(*size).is_ok());
+            let size = size.ok_or(LayerError::Archive("a size is malformed"))?;
+            if !is_extension(header.entry_type()) {
+                return self.member(&header, size, extension).map(Some);
+            }
+            let block = self.extension(&mut extension.bytes, size)?;
+            extension.announces |= header.entry_type() != EntryType::XGlobalHeader;
             match header.entry_type() {
-                EntryType::XHeader => extension.read_pax(&self.small(size)?)?,
-                EntryType::XGlobalHeader => drop(self.small(size)?),
-                EntryType::GNULongName => extension.path = Some(without_end(self.small(size)?)),
-                EntryType::GNULongLink => extension.target = Some(without_end(self.small(size)?)),
-                _ => return self.member(&header, size, extension).map(Some),
+                EntryType::XHeader => extension.read_pax(&block)?,
+                EntryType::GNULongName => extension.path = Some(without_end(block)),
+                EntryType::GNULongLink => extension.target = Some(without_end(block)),
+                // What is said of all members is a comment: nothing of it describes a file.
+                _ => {}
             }
         }
     }
@@ -57,12 +78,18 @@ impl<R: Read> TarReader<R> {
         let target = ext.target.or_else(|| header.link_name_bytes().map(|name| name.into_owned()));
         let target = target.unwrap_or_default();
         if ext.size.is_some_and(|stated| stated != size) {
-            return Err(LayerError::refused(&path, "is larger than a tar header can say"));
+            return Err(LayerError::refused(
+                &path,
+                "has two sizes, in a pax record and its header",
+            ));
         }
         let kind = match header.entry_type() {
             EntryType::Directory => Kind::Directory,
             // Archives from before 1988 know directories by their slash alone.
-            EntryType::Regular if path.ends_with(b"/") => Kind::Directory,
+            EntryType::Regular if path.ends_with(b"/") && size == 0 => Kind::Directory,
+            EntryType::Regular if path.ends_with(b"/") => {
+                return Err(LayerError::refused(&path, "is a directory with content"));
+            }
             EntryType::Regular | EntryType::Continuous => Kind::File { size },
             EntryType::Symlink => Kind::Symlink { target },
             EntryType::Link => Kind::HardLink { target },
@@ -92,7 +119,8 @@ impl<R: Read> TarReader<R> {
             mtime: match ext.mtime {
                 Some(mtime) => mtime,
                 None => header.mtime().map_err(|_| malformed())?.cast_signed(),
-            },
+            }
+            .clamp(*TIMES.start(), *TIMES.end()),
             xattrs: ext.xattrs,
         };
         Ok(Member { path, kind, meta })
@@ -101,6 +129,7 @@ impl<R: Read> TarReader<R> {
     /// The next header block, checked; nothing at the end mark.
     fn header(&mut self) -> Result<Option<Header>, LayerError> {
         let mut header = Header::new_old();
+        self.spend(BLOCK)?;
         self.exactly(header.as_mut_bytes())?;
         let bytes = header.as_bytes();
         if bytes.iter().all(|byte| *byte == 0) {
@@ -115,16 +144,30 @@ impl<R: Read> TarReader<R> {
         Ok(Some(header))
     }
 
-    /// The content of an extended header, which has to be held in memory.
-    fn small(&mut self, size: u64) -> Result<Vec<u8>, LayerError> {
-        let (limit, what) = (self.extension_limit, "bytes in an extended header");
-        if size > limit {
+    /// The content of an extended header, which has to be held in memory; `spent` is what those
+    /// ahead of the same member took.
+    fn extension(&mut self, spent: &mut u64, size: u64) -> Result<Vec<u8>, LayerError> {
+        let (limit, what) = (self.limits.attributes.0, "bytes in extended headers");
+        // Empty ones count too: else an archive of nothing but headers would have no end.
+        *spent = spent.saturating_add(size).saturating_add(BLOCK);
+        if *spent > limit.saturating_add(BLOCK) {
             return Err(LayerError::Limit { path: String::from("extended header"), limit, what });
         }
+        self.spend(size)?;
         let mut bytes = vec![0; usize::try_from(size).expect("checked against a small limit")];
         self.exactly(&mut bytes)?;
         self.padding = padding(size);
         Ok(bytes)
+    }
+
+    /// Counts bytes that belong to no file.
+    fn spend(&mut self, bytes: u64) -> Result<(), LayerError> {
+        self.headers = self.headers.saturating_add(bytes);
+        let (limit, what) = (self.limits.total.0, "bytes in all headers");
+        if self.headers > limit {
+            return Err(LayerError::Limit { path: String::from("archive"), limit, what });
+        }
+        Ok(())
     }
 
     fn skip(&mut self) -> Result<(), LayerError> {
@@ -191,6 +234,8 @@ impl Extension {
 
     fn record(&mut self, key: &[u8], value: &[u8]) -> Result<(), LayerError> {
         match key {
+            // Nothing at all means "as the header says".
+            b"path" | b"linkpath" | b"uid" | b"gid" | b"size" | b"mtime" if value.is_empty() => {}
             b"path" => self.path = Some(value.to_vec()),
             b"linkpath" => self.target = Some(value.to_vec()),
             b"uid" => self.uid = Some(number(value)?),
@@ -215,20 +260,30 @@ fn id(number: u64) -> Option<u32> {
     u32::try_from(number).ok().filter(|id| *id != u32::MAX)
 }
 
+/// A number of nothing but digits, with a minus before them where `N` takes one.
 fn number<N: std::str::FromStr>(value: &[u8]) -> Result<N, LayerError> {
-    let number = str::from_utf8(value).ok().and_then(|text| text.parse().ok());
-    number.ok_or_else(|| LayerError::Refused {
-        path: shown(value),
-        reason: "is not a number a pax record may hold",
-    })
+    let digits = value.strip_prefix(b"-").unwrap_or(value);
+    let plain = digits.iter().all(u8::is_ascii_digit).then_some(value);
+    let number = plain.and_then(|value| str::from_utf8(value).ok()?.parse().ok());
+    number.ok_or_else(|| LayerError::refused(value, "is not a number a pax record may hold"))
 }
 
 /// Seconds before the point, rounded down: a time before 1970 has its fraction count upwards.
 fn whole_seconds(value: &[u8]) -> Result<i64, LayerError> {
     let point = value.iter().position(|byte| *byte == b'.').unwrap_or(value.len());
     let seconds: i64 = number(&value[..point])?;
-    let fraction = value[point..].iter().any(|byte| (b'1'..=b'9').contains(byte));
-    Ok(if fraction && value.starts_with(b"-") { seconds - 1 } else { seconds })
+    let fraction = value.get(point + 1..).unwrap_or_default();
+    if !fraction.iter().all(u8::is_ascii_digit) {
+        return Err(LayerError::refused(value, "is not a time a pax record may hold"));
+    }
+    let below = value.starts_with(b"-") && fraction.iter().any(|digit| *digit != b'0');
+    Ok(seconds.saturating_sub(i64::from(below)))
+}
+
+/// Whether a header describes the member after it.
+fn is_extension(kind: EntryType) -> bool {
+    use EntryType::{GNULongLink, GNULongName, XGlobalHeader, XHeader};
+    matches!(kind, XHeader | XGlobalHeader | GNULongName | GNULongLink)
 }
 
 fn without_end(mut name: Vec<u8>) -> Vec<u8> {

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::error::LayerError;
+use crate::limits::Limits;
+use kiln_names::ByteSize;
 use std::io::Read as _;
 
 fn file(path: &str, size: u64) -> Member {
@@ -22,7 +24,7 @@ fn written(members: &[(Member, &str)]) -> Vec<u8> {
 fn check(member: Member) {
     let bytes = written(&[(member.clone(), ""), (file("next", 5), "hello")]);
     assert_eq!(bytes.len() % 512, 0);
-    let mut reader = TarReader::new(bytes.as_slice(), 1 << 20);
+    let mut reader = TarReader::new(bytes.as_slice(), Limits::default());
     let mut read = reader.next().unwrap().unwrap();
     if read.kind == Kind::Directory {
         assert_eq!(read.path.pop(), Some(b'/'));
@@ -73,7 +75,7 @@ fn an_archive_cut_anywhere_is_refused() {
     let bytes = written(&[(odd, "abc"), (file("b", 600), &"x".repeat(600))]);
     // The end mark is two blocks, of which one is enough.
     for length in 0..bytes.len() - 1024 {
-        let mut reader = TarReader::new(&bytes[..length], 1 << 20);
+        let mut reader = TarReader::new(&bytes[..length], Limits::default());
         let error = loop {
             match reader.next() {
                 Ok(Some(_)) => {}
@@ -89,7 +91,7 @@ fn an_archive_cut_anywhere_is_refused() {
 fn a_changed_header_is_refused() {
     let mut bytes = written(&[(file("a", 0), "")]);
     bytes[0] ^= 1;
-    let error = TarReader::new(bytes.as_slice(), 1 << 20).next().unwrap_err();
+    let error = TarReader::new(bytes.as_slice(), Limits::default()).next().unwrap_err();
     assert_eq!(error.to_string(), "not a whole tar archive: a header has a wrong checksum");
 }
 
@@ -98,6 +100,7 @@ fn an_extended_header_beyond_its_limit_is_refused_before_it_is_read() {
     let mut large = file("a", 0);
     large.meta.xattrs.insert(b"user.b".into(), vec![0; 5000]);
     let bytes = written(&[(large, "")]);
-    let error = TarReader::new(bytes.as_slice(), 4096).next().unwrap_err();
-    assert!(error.to_string().contains("more than 4096 bytes in an extended header"), "{error}");
+    let limits = Limits { attributes: ByteSize(4096), ..Limits::default() };
+    let error = TarReader::new(bytes.as_slice(), limits).next().unwrap_err();
+    assert!(error.to_string().contains("more than 4096 bytes in extended headers"), "{error}");
 }

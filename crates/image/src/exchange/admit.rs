@@ -8,15 +8,13 @@ use crate::document::{
     CONFIGURATION, Configuration, DOCKER_CONFIGURATION, DOCKER_MANIFEST, Descriptor, LAYER,
     MANIFEST, Manifest,
 };
+use crate::limits::MAX_LAYERS;
 use crate::store::Store;
 use crate::store::incoming::Keep;
 use kiln_names::{Digest, Platform};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::ops::ControlFlow;
-
-/// The most layers of an image. Docker makes at most 127; overlayfs takes 500.
-const MAX_LAYERS: usize = 400;
 
 /// How far it is: the layer that is about to be unpacked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,8 +88,8 @@ impl Admission<'_> {
         let layers = manifest.layers.iter().zip(diff_ids);
         let layers = layers.map(|(layer, diff_id)| Coming::stated(layer, diff_id));
         self.layers(&layers.collect::<Result<Vec<_>, _>>()?)?;
-        self.store.put_document(&configuration)?;
-        let digest = self.store.put_document(&text)?;
+        self.store.put_document("configuration", &configuration)?;
+        let digest = self.store.put_document("manifest", &text)?;
         self.store.enter(Descriptor { media_type: manifest.kind().to_owned(), ..image.clone() })?;
         Ok(digest)
     }
@@ -104,7 +102,7 @@ impl Admission<'_> {
         let layers = layers.map(|(member, diff_id)| self.unstated(member, *diff_id));
         let layers = layers.collect::<Result<Vec<_>, _>>()?;
         self.layers(&layers)?;
-        let digest = self.store.put_document(&configuration)?;
+        let digest = self.store.put_document("configuration", &configuration)?;
         let size = configuration.len() as u64;
         let config = Descriptor { media_type: CONFIGURATION.into(), digest, size };
         let plain = |diff_id: &Digest| {

@@ -4,10 +4,11 @@ use super::error::ImportError;
 use super::inflate::{self, Packing};
 use crate::archive::{Kind, TarReader};
 use crate::error::{Context as _, LayerError, shown};
+use crate::limits::Limits;
 use crate::store::blobs::DOCUMENT_LIMIT;
 use crate::store::{Staging, Store};
 use crate::tree::clean_path;
-use kiln_names::Digest;
+use kiln_names::{ByteSize, Digest};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom};
@@ -17,8 +18,8 @@ use std::os::unix::fs::FileExt as _;
 const MAX_MEMBERS: usize = 20_000;
 /// The longest name of a member that is kept; the names that matter have at most 100 bytes.
 const MAX_NAME: usize = 1024;
-/// The most that a header of one member may take besides its 512 bytes.
-const MAX_EXTENSION: u64 = 64 << 10;
+/// What the headers of one member, and those of all, may take.
+const HEADERS: (ByteSize, ByteSize) = (ByteSize(64 << 10), ByteSize::mib(64));
 /// `docker save` writes a layer once and links to it from the other images that have it.
 const MAX_LINKS: usize = 4;
 
@@ -51,7 +52,8 @@ impl Bundle {
         let (mut file, inflated) = plain(store, file)?;
         file.seek(SeekFrom::Start(0)).within(b"archive")?;
         let mut members = BTreeMap::new();
-        let mut tar = TarReader::new(file, MAX_EXTENSION);
+        let (attributes, total) = HEADERS;
+        let mut tar = TarReader::new(file, Limits { attributes, total, ..Limits::default() });
         while let Some(member) = tar.next()? {
             let path = clean_path(&member.path)?;
             let place = match member.kind {

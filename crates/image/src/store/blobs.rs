@@ -3,6 +3,7 @@
 use super::Store;
 use super::incoming::{Incoming, Keep};
 use crate::error::{Context as _, Error};
+use crate::remove::remove_tree;
 use kiln_names::Digest;
 use std::fs::File;
 use std::io::{self, Read, Write as _};
@@ -51,7 +52,7 @@ impl Store {
     /// # Errors
     /// [`Error::Io`].
     pub fn remove_blob(&self, digest: &Digest) -> Result<(), Error> {
-        super::staging::remove_tree(&self.blob_path(digest))
+        remove_tree(&self.blob_path(digest))
     }
 
     pub(crate) fn open_content(&self, what: &'static str, digest: &Digest) -> Result<File, Error> {
@@ -67,6 +68,10 @@ impl Store {
     /// A whole small blob, checked.
     pub(crate) fn document(&self, what: &'static str, digest: &Digest) -> Result<Vec<u8>, Error> {
         let mut content = Vec::new();
+        let size = self.blob_size(what, digest)?;
+        if size > DOCUMENT_LIMIT {
+            return Err(Error::TooLarge { what, size, limit: DOCUMENT_LIMIT });
+        }
         let file = self.open_content(what, digest)?;
         file.take(DOCUMENT_LIMIT).read_to_end(&mut content).on("read", &self.blob_path(digest))?;
         match Digest::of(&content) {
@@ -75,8 +80,12 @@ impl Store {
         }
     }
 
-    /// Stores a small blob and names it.
-    pub(crate) fn put_document(&self, content: &[u8]) -> Result<Digest, Error> {
+    /// Stores a small blob and names it; refuses what could not be read again.
+    pub(crate) fn put_document(&self, what: &'static str, content: &[u8]) -> Result<Digest, Error> {
+        let (size, limit) = (content.len() as u64, DOCUMENT_LIMIT);
+        if size > limit {
+            return Err(Error::TooLarge { what, size, limit });
+        }
         let mut incoming = self.incoming()?;
         incoming.write_all(content).on("write", self.root())?;
         Ok(self.accept(incoming, None, Keep::Durably)?.0)

@@ -1,8 +1,8 @@
 //! Garbage collection: what no kept image is made of goes.
 
 use super::Store;
-use super::staging::remove_tree;
 use crate::error::{Context as _, Error};
+use crate::remove::remove_tree;
 use kiln_names::Digest;
 use std::collections::BTreeSet;
 use std::path::Path;

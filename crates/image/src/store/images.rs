@@ -4,6 +4,7 @@ use super::{Layer, Store};
 use crate::config::ImageConfig;
 use crate::document::{CONFIGURATION, Configuration, Descriptor, LAYER, MANIFEST, Manifest};
 use crate::error::Error;
+use crate::limits::MAX_LAYERS;
 use kiln_names::Digest;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -37,8 +38,12 @@ impl Store {
     /// are the same image.
     ///
     /// # Errors
-    /// [`Error::Missing`] for a layer that is not in the store; [`Error::Io`].
+    /// [`Error::Missing`] for a layer that is not in the store; [`Error::TooManyLayers`] and
+    /// [`Error::TooLarge`] for an image that could not be used; [`Error::Io`].
     pub fn put_image(&self, config: ImageConfig, layers: &[Digest]) -> Result<Digest, Error> {
+        if layers.len() > MAX_LAYERS {
+            return Err(Error::TooManyLayers { count: layers.len() });
+        }
         let layer = |diff_id: &Digest| {
             let size = self.blob_size("layer", diff_id)?;
             Ok(Descriptor { media_type: LAYER.into(), digest: *diff_id, size })
@@ -46,7 +51,11 @@ impl Store {
         let manifest = Manifest {
             schema_version: 2,
             media_type: MANIFEST.into(),
-            config: self.put_json(CONFIGURATION, &Configuration::new(config, layers))?,
+            config: self.put_json(
+                "configuration",
+                CONFIGURATION,
+                &Configuration::new(config, layers),
+            )?,
             layers: layers.iter().map(layer).collect::<Result<_, Error>>()?,
         };
         self.put_manifest(&manifest)
@@ -54,7 +63,7 @@ impl Store {
 
     /// Records the image of a manifest whose parts are stored.
     pub(crate) fn put_manifest(&self, manifest: &Manifest) -> Result<Digest, Error> {
-        let image = self.put_json(MANIFEST, manifest)?;
+        let image = self.put_json("manifest", MANIFEST, manifest)?;
         let digest = image.digest;
         self.enter(image)?;
         Ok(digest)
@@ -63,10 +72,14 @@ impl Store {
     /// The image of that digest.
     ///
     /// # Errors
-    /// [`Error::Missing`]; [`Error::Mismatch`] for damaged documents; [`Error::Unsupported`] for an
-    /// image whose documents do not speak of the same layers.
+    /// [`Error::Missing`]; [`Error::Mismatch`] for damaged documents; [`Error::Malformed`] and
+    /// [`Error::TooLarge`] for what is none; [`Error::TooManyLayers`]; [`Error::Unsupported`] for
+    /// an image whose documents do not speak of the same layers.
     pub fn image(&self, digest: &Digest) -> Result<Image, Error> {
         let manifest = self.manifest(digest)?;
+        if manifest.layers.len() > MAX_LAYERS {
+            return Err(Error::TooManyLayers { count: manifest.layers.len() });
+        }
         let configuration: Configuration = self.json("configuration", &manifest.config.digest)?;
         let diff_ids = &configuration.rootfs.diff_ids;
         if manifest.layers.len() != diff_ids.len() {
@@ -194,9 +207,14 @@ impl Store {
         serde_json::from_slice(&bytes).map_err(malformed)
     }
 
-    fn put_json(&self, kind: &str, document: &impl serde::Serialize) -> Result<Descriptor, Error> {
+    fn put_json(
+        &self,
+        what: &'static str,
+        kind: &str,
+        document: &impl serde::Serialize,
+    ) -> Result<Descriptor, Error> {
         let json = serde_json::to_vec(document).expect("documents are plain data");
-        let digest = self.put_document(&json)?;
+        let digest = self.put_document(what, &json)?;
         Ok(Descriptor { media_type: kind.into(), digest, size: json.len() as u64 })
     }
 }

@@ -1,10 +1,10 @@
 //! Content on its way to becoming a blob: hashed while it is written, named when it is whole.
 
 use super::Store;
-use super::staging::remove_tree;
 use crate::disk::sync_dir;
 use crate::error::{Context as _, Error};
 use crate::hash::Hashing;
+use crate::remove::remove_tree;
 use kiln_names::Digest;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};

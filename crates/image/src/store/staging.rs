@@ -2,6 +2,7 @@
 
 use super::{Inner, Store};
 use crate::error::{Context as _, Error};
+use crate::remove::remove_tree;
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 use std::fs::File;
@@ -107,17 +108,4 @@ pub(super) fn claim(staging: &Path) -> Result<File, Error> {
     }
     rustix::fs::flock(&mark, FlockOperation::LockShared).on("lock", staging)?;
     Ok(mark)
-}
-
-/// Removes a file or a directory with all that is in it, if it is there.
-pub(super) fn remove_tree(path: &Path) -> Result<(), Error> {
-    let removed = match path.symlink_metadata() {
-        Ok(meta) if meta.is_dir() => std::fs::remove_dir_all(path),
-        Ok(_) => std::fs::remove_file(path),
-        Err(error) => Err(error),
-    };
-    match removed {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other.on("remove", path),
-    }
 }

@@ -8,6 +8,9 @@ use rustix::io::Errno;
 use std::fs::File;
 use std::io;
 
+/// Of layers, too: what a hard link names is in the same layer.
+const NOT_THERE: &str = "links to what is not in the archive before it";
+
 /// A directory below which entries are made, and never outside of it.
 ///
 /// # Guarantees
@@ -83,18 +86,30 @@ impl Beneath {
     }
 
     /// Gives the entry at `target` a second name; if that is a symbolic link, the link itself.
-    pub(crate) fn make_hard_link(&mut self, path: &[u8], target: &[u8]) -> io::Result<()> {
-        if path == target {
-            return Err(io::ErrorKind::AlreadyExists.into());
-        }
+    /// Returns what was wrong with the target, or nothing.
+    pub(crate) fn make_hard_link(
+        &mut self,
+        path: &[u8],
+        target: &[u8],
+    ) -> io::Result<Option<&'static str>> {
         let (target_parent, target_name) = split(target);
-        let target_parent = if target_parent.is_empty() {
-            self.root.try_clone()?
-        } else {
-            self.open(target_parent)?
+        let target_parent = match target_parent {
+            b"" => self.root.try_clone()?,
+            parent => match self.open(parent) {
+                Err(Errno::NOENT) => return Ok(Some(NOT_THERE)),
+                other => other?,
+            },
         };
+        match look(target_parent.as_fd(), target_name)? {
+            Before::Other if path != target => {}
+            Before::Nothing => return Ok(Some(NOT_THERE)),
+            Before::Directory => return Ok(Some("links to a directory")),
+            Before::Whiteout => return Ok(Some("links to what is removed")),
+            Before::Other => return Ok(Some("links to itself")),
+        }
         let (parent, name) = self.vacant(path)?;
-        Ok(rustix::fs::linkat(target_parent, target_name, parent, name, AtFlags::empty())?)
+        rustix::fs::linkat(target_parent, target_name, parent, name, AtFlags::empty())?;
+        Ok(None)
     }
 
     pub(crate) fn make_fifo(&mut self, path: &[u8]) -> io::Result<()> {

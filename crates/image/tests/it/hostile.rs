@@ -1,186 +1,194 @@
-//! Root file systems of strangers: none writes outside its own directory.
+//! Archives and documents of strangers, each by name with what is made of it.
+//!
+//! Every archive is taken twice: as a root file system that becomes a layer, and as a layer that is
+//! unpacked. Whatever comes of it, nothing outside the store changes, and what is refused leaves
+//! nothing in the store.
+
+mod archive;
+mod attributes;
+mod documents;
+mod ends;
+mod escapes;
+mod headers;
+mod limits;
+mod names;
+mod replaced;
+mod whiteouts;
 
 use crate::support::{names_in, picture, store};
+use archive::Entry;
 use kiln_image::{Limits, Store};
-use kiln_names::{ByteSize, Digest};
+use kiln_names::Digest;
+use std::error::Error;
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::PathBuf;
-use tar::{EntryType, Header};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::path::Path;
 
-/// One entry: kind, path, link target, content.
-type Entry<'e> = (EntryType, &'e str, &'e str, &'e str);
+/// An archive, and what is made of it.
+struct Case {
+    name: &'static str,
+    bytes: Vec<u8>,
+    as_layer: Expected,
+    as_rootfs: Expected,
+}
 
-const FILE: EntryType = EntryType::Regular;
-const DIR: EntryType = EntryType::Directory;
-const SYMLINK: EntryType = EntryType::Symlink;
-const LINK: EntryType = EntryType::Link;
+/// What is made of an archive.
+#[derive(Clone)]
+enum Expected {
+    /// The error says this.
+    Refused(&'static str),
+    /// This tree, as [`tree`] shows it.
+    Tree(Vec<String>),
+}
 
-/// An archive with names just as they are given, which no decent archiver would write.
-fn archive(entries: &[Entry<'_>]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for (kind, path, target, content) in entries {
-        let mut header = Header::new_ustar();
-        header.set_entry_type(*kind);
-        header.set_size(content.len() as u64);
-        header.set_mode(0o644);
-        header.set_uid(0);
-        header.set_gid(0);
-        let fields = header.as_ustar_mut().unwrap();
-        fields.name[..path.len()].copy_from_slice(path.as_bytes());
-        fields.linkname[..target.len()].copy_from_slice(target.as_bytes());
-        header.set_cksum();
-        bytes.extend_from_slice(header.as_bytes());
-        bytes.extend_from_slice(content.as_bytes());
-        bytes.resize(bytes.len().next_multiple_of(512), 0);
+/// An archive that is refused in both forms, and why.
+fn refused(name: &'static str, entries: &[Entry], why: &'static str) -> Case {
+    bytes(name, archive::archive(entries), Expected::Refused(why))
+}
+
+/// An archive that is the same tree in both forms.
+fn taken(name: &'static str, entries: &[Entry], tree: &[&str]) -> Case {
+    bytes(name, archive::archive(entries), expected(tree))
+}
+
+/// Bytes of any kind.
+fn bytes(name: &'static str, bytes: Vec<u8>, expected: Expected) -> Case {
+    Case { name, bytes, as_layer: expected.clone(), as_rootfs: expected }
+}
+
+fn expected(tree: &[&str]) -> Expected {
+    Expected::Tree(tree.iter().map(|line| String::from(*line)).collect())
+}
+
+/// A place that nothing may touch, and what is in it.
+struct Outside {
+    /// Its absolute path.
+    path: String,
+    before: Vec<String>,
+}
+
+impl Outside {
+    fn new(dir: &Path) -> Self {
+        let path = dir.join("outside");
+        fs::create_dir_all(path.join("sub")).unwrap();
+        fs::write(path.join("file"), "untouched").unwrap();
+        fs::write(path.join("sub/file"), "untouched").unwrap();
+        Self { before: picture(&path), path: path.to_str().unwrap().to_owned() }
     }
-    bytes.resize(bytes.len() + 1024, 0);
-    bytes
 }
 
-fn import(store: &Store, entries: &[Entry<'_>]) -> Result<PathBuf, String> {
-    let layer = store.import_rootfs(archive(entries).as_slice(), &Limits::default());
-    let layer = layer.map_err(|error| error.to_string())?;
-    Ok(store.layer_dir(&layer.diff_id).unwrap())
-}
-
-#[test]
-fn paths_that_lead_out_are_refused_and_nothing_outside_changes() {
+/// Takes every archive in both forms.
+fn check(cases: impl FnOnce(&str) -> Vec<Case>) {
     let (dir, store) = store();
-    let canary = dir.path().join("canary");
-    fs::create_dir_all(canary.join("sub")).unwrap();
-    fs::write(canary.join("file"), "untouched").unwrap();
-    fs::write(canary.join("sub/file"), "untouched").unwrap();
-    let before = picture(&canary);
-    let outside = canary.to_str().unwrap();
-    let outside_file = canary.join("file");
-    let outside_file = outside_file.to_str().unwrap();
-    let up = format!("{}{}", "../".repeat(12), outside_file);
-    let attempts: &[&[Entry<'_>]] = &[
-        &[(FILE, "../escaped", "", "x")],
-        &[(FILE, "a/../../escaped", "", "x")],
-        &[(SYMLINK, "out", outside, ""), (FILE, "out/file", "", "x")],
-        &[(SYMLINK, "out", outside, ""), (DIR, "out/dir", "", "")],
-        &[(SYMLINK, "out", outside, ""), (SYMLINK, "out/link", "x", "")],
-        &[(SYMLINK, "out", outside, ""), (LINK, "in", "out/file", "")],
-        // The link is not the last name on the way: only the resolution itself can refuse it.
-        &[(SYMLINK, "out", outside, ""), (FILE, "out/sub/new", "", "x")],
-        &[(SYMLINK, "out", outside, ""), (DIR, "out/sub/dir", "", "")],
-        &[(SYMLINK, "out", outside, ""), (LINK, "in", "out/sub/file", "")],
-        &[(SYMLINK, "a", "..", ""), (FILE, "a/a/escaped", "", "x")],
-        &[(DIR, "d", "", ""), (SYMLINK, "d/out", outside, ""), (FILE, "d/out/new", "", "x")],
-        &[(LINK, "in", outside_file, "")],
-        &[(LINK, "in", &up, "")],
-        &[(DIR, "in", "", ""), (FILE, "in", "", "x")],
-        &[(FILE, "in", "", "x"), (FILE, "in/below", "", "x")],
-        &[(FILE, "in", "", "x"), (LINK, "in", "in", "")],
-        &[(EntryType::Char, "null", "", "")],
-        &[(EntryType::Block, "etc/disk", "", "")],
-        &[(FILE, "etc/.wh.passwd", "", "")],
-        &[(EntryType::GNUSparse, "sparse", "", "")],
-    ];
-    for entries in attempts {
-        assert!(import(&store, entries).is_err(), "{entries:?}");
+    let outside = Outside::new(dir.path());
+    for case in cases(&outside.path) {
+        let layer = take(&store, as_layer, &case.bytes);
+        agree(case.name, "as a layer", layer, &case.as_layer);
+        let rootfs = take(&store, as_rootfs, &case.bytes);
+        agree(case.name, "as a root file system", rootfs, &case.as_rootfs);
+        assert_eq!(picture(Path::new(&outside.path)), outside.before, "{}", case.name);
+        assert_eq!(names_in(dir.path()), ["images", "outside"], "{}", case.name);
     }
-    assert_eq!(picture(&canary), before);
-    assert_eq!(names_in(dir.path()), ["canary", "images"]);
-    assert_eq!(names_in(&store.root().join("staging")), [""; 0]);
-    assert_eq!(names_in(&store.root().join("layers")), [""; 0]);
 }
 
-#[test]
-fn odd_but_honest_archives_are_unpacked_as_tar_would() {
-    let (dir, store) = store();
-    let canary = dir.path().join("canary");
-    fs::write(&canary, "untouched").unwrap();
-    let tree = import(
-        &store,
-        &[
-            (DIR, "./", "", ""),
-            (FILE, "/absolute/file", "", "1"),
-            (FILE, "./twice", "", "first, and longer"),
-            (FILE, "twice", "", "second"),
-            (SYMLINK, "link", canary.to_str().unwrap(), ""),
-            (FILE, "link", "", "not through the link"),
-            (SYMLINK, "lib", "usr/lib", ""),
-            (LINK, "lib2", "lib", ""),
-            (LINK, "hard", "/absolute/file", ""),
-            (FILE, "hard", "", "no longer the same"),
-            (EntryType::Char, "dev/null", "", ""),
-            (FILE, "old-style-directory/", "", ""),
-        ],
-    )
-    .unwrap();
-    let read = |name: &str| fs::read_to_string(tree.join(name)).unwrap();
-    assert_eq!(read("absolute/file"), "1");
-    assert_eq!(read("twice"), "second");
-    assert_eq!(read("link"), "not through the link");
-    assert_eq!(read("hard"), "no longer the same");
-    assert_eq!(fs::read_link(tree.join("lib2")).unwrap(), PathBuf::from("usr/lib"));
-    assert!(tree.join("old-style-directory").is_dir());
-    assert_eq!(names_in(&tree.join("dev")), [""; 0]);
-    assert_eq!(fs::read_to_string(&canary).unwrap(), "untouched");
-    let implicit = tree.join("absolute").metadata().unwrap();
-    assert_eq!((implicit.mode() & 0o7777, implicit.mtime()), (0o755, kiln_image::PUBLISHED_TIME));
-}
-
-#[test]
-fn an_archive_beyond_any_limit_is_refused_and_leaves_nothing() {
-    let (_dir, store) = store();
-    let limits = Limits::default();
-    let deep = "d/".repeat(20);
-    let entries: &[Entry<'_>] = &[(FILE, &deep, "", ""), (FILE, "large", "", "0123456789")];
-    let bytes = archive(entries);
-    for (limits, expected) in [
-        (Limits { entries: 1, ..limits }, "entries"),
-        (Limits { file: ByteSize(9), ..limits }, "bytes in one file"),
-        (Limits { total: ByteSize(1030), ..limits }, "bytes in all"),
-        (Limits { depth: 4, ..limits }, "directories above an entry"),
-        (Limits { path: ByteSize(30), ..limits }, "bytes in a path"),
-        (Limits { names: ByteSize(40), ..limits }, "bytes in all names"),
-    ] {
-        let error = store.import_rootfs(bytes.as_slice(), &limits).unwrap_err().to_string();
-        assert!(error.contains(expected), "{expected}: {error}");
+/// What became of an archive, with the store as empty afterwards as before.
+fn take(
+    store: &Store,
+    how: fn(&Store, &[u8]) -> Result<Digest, kiln_image::Error>,
+    bytes: &[u8],
+) -> Result<Vec<String>, String> {
+    let taken = how(store, bytes).map(|layer| tree(&store.layer_dir(&layer).unwrap()));
+    let left = names_in(&store.root().join("staging"));
+    assert_eq!(left, [""; 0], "{taken:?}");
+    if taken.is_err() {
+        assert_eq!(names_in(&store.root().join("layers")), [""; 0], "{taken:?}");
+        assert_eq!(names_in(&store.root().join("blobs/sha256")), [""; 0], "{taken:?}");
     }
-    assert_eq!(names_in(&store.root().join("staging")), [""; 0]);
-    assert_eq!(names_in(&store.root().join("blobs/sha256")), [""; 0]);
+    store.gc(&[], &[]).unwrap();
+    taken.map_err(|error| chain(&error))
 }
 
-#[test]
-fn whiteouts_of_foreign_layers_are_understood_in_any_order() {
-    let (_dir, store) = store();
-    let bytes = archive(&[
-        (FILE, "etc/.wh.gone", "", ""),
-        (DIR, "etc/back", "", ""),
-        (FILE, "etc/.wh.back", "", ""),
-        (FILE, "etc/.wh.file", "", ""),
-        (FILE, "etc/file", "", "new"),
-        (FILE, "opaque/.wh..wh..opq", "", ""),
-        (FILE, ".wh..wh.plnk", "", ""),
-        (FILE, ".wh.top", "", ""),
-        (DIR, "top", "", ""),
-    ]);
-    let digest = Digest::of(&bytes);
-    store.put_blob(&digest, bytes.as_slice()).unwrap();
-    let tree = picture(&store.layer_dir(&digest).unwrap());
-    let opaque = |name: &str| {
-        let start = format!("{name:?} ");
-        let line = tree.iter().find(|line| line.starts_with(&start)).unwrap();
-        line.contains("trusted.overlay.opaque=Some([121])")
+fn as_layer(store: &Store, bytes: &[u8]) -> Result<Digest, kiln_image::Error> {
+    let digest = Digest::of(bytes);
+    store.put_blob(&digest, bytes)?;
+    let unpacked = store.layer_dir(&digest);
+    if unpacked.is_err() {
+        store.remove_blob(&digest)?;
+    }
+    unpacked.map(|_| digest)
+}
+
+fn as_rootfs(store: &Store, bytes: &[u8]) -> Result<Digest, kiln_image::Error> {
+    Ok(store.import_rootfs(bytes, &Limits::default())?.diff_id)
+}
+
+fn agree(name: &str, form: &str, taken: Result<Vec<String>, String>, expected: &Expected) {
+    match (taken, expected) {
+        (Err(error), Expected::Refused(why)) => {
+            assert!(error.contains(why), "{name}, {form}: {error}");
+            assert!(error.len() < 2000, "{name}, {form}: {} bytes of error", error.len());
+        }
+        (Ok(tree), Expected::Tree(lines)) => assert_eq!(tree, *lines, "{name}, {form}"),
+        (Ok(tree), Expected::Refused(why)) => {
+            panic!("{name}, {form}: not refused ({why}) {tree:?}")
+        }
+        (Err(error), Expected::Tree(_)) => panic!("{name}, {form}: refused: {error}"),
+    }
+}
+
+fn chain(error: &dyn Error) -> String {
+    let cause = error.source().map(chain);
+    cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
+}
+
+/// The tree below `root`, a line per entry: `d` directory, `f` file with its content, `l` symbolic
+/// link with its target, `p` pipe, `w` whiteout. Modes other than 755 of directories and 644 of
+/// files, owners other than root, attributes and second names follow.
+fn tree(root: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    lines(root, root, &mut found);
+    found
+}
+
+fn lines(root: &Path, dir: &Path, found: &mut Vec<String>) {
+    for name in fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name()) {
+        let path = dir.join(name);
+        found.push(line(root, &path));
+        if path.symlink_metadata().unwrap().is_dir() {
+            lines(root, &path, found);
+        }
+    }
+    found.sort_by(|a, b| a[2..].cmp(&b[2..]));
+}
+
+fn line(root: &Path, path: &Path) -> String {
+    let meta = path.symlink_metadata().unwrap();
+    let name = path.strip_prefix(root).unwrap().to_string_lossy();
+    let kind = meta.file_type();
+    let (mut line, usual) = match () {
+        () if kind.is_dir() => (format!("d {name}"), 0o755),
+        () if kind.is_symlink() => {
+            return format!("l {name} -> {}", fs::read_link(path).unwrap().display());
+        }
+        () if kind.is_char_device() && meta.rdev() == 0 => return format!("w {name}"),
+        () if kind.is_fifo() => (format!("p {name}"), 0o644),
+        () if kind.is_file() => {
+            (format!("f {name} {:?}", fs::read_to_string(path).unwrap()), 0o644)
+        }
+        () => panic!("{name} is of a kind that no layer holds"),
     };
-    assert!(tree.contains(&String::from(r#""etc/gone" whiteout"#)), "{tree:#?}");
-    assert!(opaque("etc/back") && opaque("opaque") && opaque("top"), "{tree:#?}");
-    assert!(!opaque("etc") && !opaque("etc/file"), "{tree:#?}");
-    assert_eq!(tree.len(), 7, "{tree:#?}");
-}
-
-#[test]
-fn a_whiteout_of_nothing_or_of_the_directory_itself_is_refused() {
-    let (_dir, store) = store();
-    for name in ["a/.wh.", "a/.wh..", "a/.wh..."] {
-        let bytes = archive(&[(FILE, name, "", "")]);
-        let digest = Digest::of(&bytes);
-        store.put_blob(&digest, bytes.as_slice()).unwrap();
-        assert!(store.layer_dir(&digest).is_err(), "{name}");
+    if meta.mode() & 0o7777 != usual {
+        line.push_str(&format!(" {:o}", meta.mode() & 0o7777));
     }
+    if (meta.uid(), meta.gid()) != (0, 0) {
+        line.push_str(&format!(" {}:{}", meta.uid(), meta.gid()));
+    }
+    for name in xattr::list(path).unwrap() {
+        let value = xattr::get(path, &name).unwrap().unwrap();
+        line.push_str(&format!(" {}={:?}", name.display(), String::from_utf8_lossy(&value)));
+    }
+    if !kind.is_dir() && meta.nlink() > 1 {
+        line.push_str(&format!(" of {} names", meta.nlink()));
+    }
+    line
 }
