@@ -101,8 +101,7 @@ impl Bakery {
         }
         let (images, archive) = (self.images.clone(), *archive);
         let layer = blocking(move || {
-            let tar = images.open_blob(&archive)?;
-            let staging = images.unpack_rootfs(tar, &Limits::default())?;
+            let staging = images.unpack_rootfs_blob(&archive, Limits::default())?;
             // Times of an archive were set by whoever made it; what is scrubbed is of today.
             let start = disk_time::now(&staging)?;
             commit(&images, staging, start)

@@ -1,5 +1,6 @@
 //! From layers to an image: users looked up, programs found, labels written.
 
+use crate::within::{self, MAX_FILE};
 use crate::{BakeError, packages};
 use kiln_image::{ImageConfig, Stack};
 use kiln_init::PROGRAM;
@@ -25,7 +26,7 @@ pub(crate) struct Finishing<'r> {
 impl Finishing<'_> {
     /// The settings of the image whose layers are `tree`.
     pub(crate) fn config(&self, tree: &Stack) -> Result<ImageConfig, BakeError> {
-        let passwd = read(tree, "/etc/passwd")?;
+        let passwd = read(tree, "/etc/passwd", MAX_FILE)?;
         let resolve = |name: &ProcessName, process: &Process| -> Result<ImageProcess, BakeError> {
             check_program(tree, name, process)?;
             let user = process.user.as_ref().unwrap_or(&User::NOBODY);
@@ -36,7 +37,7 @@ impl Finishing<'_> {
             Ok(process.resolved(uid, gid))
         };
         let processes = self.processes.try_map(resolve)?;
-        let installed = packages::installed(&read(tree, "/var/lib/dpkg/status")?);
+        let installed = packages::installed(&read(tree, "/var/lib/dpkg/status", MAX_FILE)?);
         Ok(self.configured(&processes, &installed))
     }
 
@@ -66,9 +67,9 @@ impl Finishing<'_> {
 }
 
 /// A file of the image as text; nothing when it is not there.
-pub(crate) fn read(tree: &Stack, path: &str) -> Result<String, BakeError> {
+pub(crate) fn read(tree: &Stack, path: &str, limit: u64) -> Result<String, BakeError> {
     let Some(file) = tree.find(path)? else { return Ok(String::new()) };
-    let bytes = fs::read(&file).map_err(BakeError::io("read the image"))?;
+    let bytes = within::read(&file, limit).map_err(BakeError::io("read the image"))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 

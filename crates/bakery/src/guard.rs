@@ -4,6 +4,7 @@
 //! Debian asks `policy-rc.d` before it starts a service; some packages start theirs by
 //! `start-stop-daemon` without asking.
 
+use crate::within;
 use kiln_image::Stack;
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps};
 use std::fs::{self, Permissions};
@@ -55,9 +56,9 @@ impl Guard {
     /// When the disk refuses.
     pub(crate) fn clean(&self, upper: &Path) -> io::Result<()> {
         for (path, text) in &self.files {
-            let path = upper.join(path);
-            let copied = fs::symlink_metadata(&path).is_ok_and(|found| found.is_file());
-            if copied && fs::read(&path)? == text.as_bytes() {
+            let Some(path) = within::plain_file(upper, path)? else { continue };
+            let same_length = path.symlink_metadata()?.len() == text.len() as u64;
+            if same_length && fs::read(&path)? == text.as_bytes() {
                 fs::remove_file(&path)?;
             }
         }
@@ -105,4 +106,27 @@ fn make_like(dir: &Path, like: Option<&Path>) -> io::Result<()> {
     let time = Timespec { tv_sec: like.mtime(), tv_nsec: like.mtime_nsec() };
     let times = Timestamps { last_access: time, last_modification: time };
     Ok(rustix::fs::utimensat(CWD, dir, &times, AtFlags::SYMLINK_NOFOLLOW)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guard_takes_back_its_own_files_and_none_behind_a_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let (upper, outside) = (dir.path().join("upper"), dir.path().join("outside"));
+        let path = PathBuf::from("usr/sbin/policy-rc.d");
+        for root in [&upper, &outside] {
+            fs::create_dir_all(root.join("usr/sbin")).unwrap();
+            fs::write(root.join(&path), POLICY).unwrap();
+        }
+        let guard = Guard { root: PathBuf::new(), files: vec![(path.clone(), POLICY)] };
+        guard.clean(&upper).unwrap();
+        assert!(!upper.join(&path).exists());
+        fs::remove_dir_all(upper.join("usr")).unwrap();
+        std::os::unix::fs::symlink(outside.join("usr"), upper.join("usr")).unwrap();
+        guard.clean(&upper).unwrap();
+        assert!(outside.join(&path).exists());
+    }
 }

@@ -40,6 +40,7 @@ mod sources;
 mod tail;
 mod unit;
 mod units;
+mod within;
 mod workspace;
 
 pub use bakery::{Bakery, Busy};

@@ -188,7 +188,9 @@ pub(crate) fn installed(status: &str) -> Vec<String> {
     };
     let one = |stanza: &str| {
         field(stanza, "Status").filter(|status| status.ends_with(" installed"))?;
-        Some(format!("{}={}", field(stanza, "Package")?, field(stanza, "Version")?))
+        let named = format!("{}={}", field(stanza, "Package")?, field(stanza, "Version")?);
+        // Anybody may have written that file; what is no package's name is not passed on.
+        Package::parse(&named).is_ok().then_some(named)
     };
     let mut packages: Vec<String> = status.split("\n\n").filter_map(one).collect();
     packages.sort();
@@ -263,5 +265,7 @@ mod tests {
             Package: adduser\nStatus: install ok installed\nDescription: x\n Version: 9\n\
             Version: 3.134\n";
         assert_eq!(installed(status), ["adduser=3.134", "tree=2.1.0-1"]);
+        let odd = "Package: a\x1b[31m\nStatus: install ok installed\nVersion: 1 2\n";
+        assert_eq!(installed(odd), [""; 0]);
     }
 }

@@ -4,7 +4,8 @@
 mod pattern;
 
 use crate::scrub::pattern::matches;
-use kiln_image::PUBLISHED_TIME;
+use crate::within::{self, MAX_FILE};
+use kiln_image::{Limits, PUBLISHED_TIME};
 use std::fs::{self, DirEntry, File};
 use std::io;
 use std::path::Path;
@@ -54,38 +55,33 @@ const SHADOW: &str = "etc/shadow";
 /// The day that all of them get.
 const LAST_CHANGE: i64 = PUBLISHED_TIME / 86_400;
 
-/// Scrubs the tree in `root`. Nothing is followed out of it.
+/// Scrubs the tree in `root`. Nothing is followed out of it: a link is not looked behind, even where
+/// a system has a directory.
 ///
 /// # Errors
 /// When the disk refuses.
 pub(crate) fn scrub(root: &Path) -> io::Result<()> {
-    scrub_directory(root, "")?;
-    let shadow = root.join(SHADOW);
-    match fs::symlink_metadata(&shadow) {
-        Ok(found) if found.is_file() => {
-            let text = fs::read_to_string(&shadow)?;
-            let settled = settle(&text);
-            if settled == text { Ok(()) } else { fs::write(&shadow, settled) }
-        }
-        _ => Ok(()),
-    }
+    scrub_directory(root, "", 0)
 }
 
-fn scrub_directory(dir: &Path, above: &str) -> io::Result<()> {
+fn scrub_directory(dir: &Path, above: &str, depth: u64) -> io::Result<()> {
+    if depth > Limits::default().depth {
+        return Ok(()); // No layer holds what lies deeper: committing it says so.
+    }
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
         // No pattern names what is not UTF-8.
         let Ok(name) = entry.file_name().into_string() else { continue };
         let path = if above.is_empty() { name } else { format!("{above}/{name}") };
-        scrub_entry(&entry, &path)?;
+        scrub_entry(&entry, &path, depth)?;
     }
     Ok(())
 }
 
-fn scrub_entry(entry: &DirEntry, path: &str) -> io::Result<()> {
+fn scrub_entry(entry: &DirEntry, path: &str, depth: u64) -> io::Result<()> {
     let kind = entry.file_type()?;
     if kind.is_dir() {
-        return scrub_directory(&entry.path(), path);
+        return scrub_directory(&entry.path(), path, depth + 1);
     }
     if !kind.is_file() {
         return Ok(());
@@ -96,7 +92,14 @@ fn scrub_entry(entry: &DirEntry, path: &str) -> io::Result<()> {
     if EMPTIED.contains(&path) && entry.metadata()?.len() > 0 {
         File::options().write(true).open(entry.path())?.set_len(0)?;
     }
-    Ok(())
+    if path == SHADOW { settle_file(&entry.path()) } else { Ok(()) }
+}
+
+fn settle_file(path: &Path) -> io::Result<()> {
+    // What is not text is no shadow file, and nobody's day of change.
+    let Ok(text) = String::from_utf8(within::read(path, MAX_FILE)?) else { return Ok(()) };
+    let settled = settle(&text);
+    if settled == text { Ok(()) } else { fs::write(path, settled) }
 }
 
 /// The shadow file with one and the same day of change wherever there is one.
@@ -124,6 +127,46 @@ mod tests {
         check("a:!::\nb:!:0:\nc:!:1:", "a:!::\nb:!:0:\nc:!:10957:");
         check("", "");
         check("odd", "odd");
+    }
+
+    /// A system outside of the tree that is scrubbed: everything of it stays.
+    #[test]
+    fn nothing_behind_a_link_is_scrubbed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (root, outside) = (dir.path().join("root"), dir.path().join("outside"));
+        fs::create_dir(&root).unwrap();
+        let shadow = "root:x:19876:0:99999:7:::\n";
+        for (path, text) in [("etc/shadow", shadow), ("etc/machine-id", "x"), ("tmp/x", "x")] {
+            fs::create_dir_all(outside.join(path).parent().unwrap()).unwrap();
+            fs::write(outside.join(path), text).unwrap();
+        }
+        for directory in ["etc", "tmp"] {
+            std::os::unix::fs::symlink(outside.join(directory), root.join(directory)).unwrap();
+        }
+        scrub(&root).unwrap();
+        assert_eq!(fs::read_to_string(outside.join("etc/shadow")).unwrap(), shadow);
+        assert_eq!(fs::read(outside.join("etc/machine-id")).unwrap(), b"x");
+        assert!(outside.join("tmp/x").exists());
+        fs::remove_file(root.join("etc")).unwrap();
+        fs::create_dir(root.join("etc")).unwrap();
+        std::os::unix::fs::symlink(outside.join("etc/shadow"), root.join("etc/shadow")).unwrap();
+        scrub(&root).unwrap();
+        assert_eq!(fs::read_to_string(outside.join("etc/shadow")).unwrap(), shadow);
+    }
+
+    #[test]
+    fn a_shadow_file_of_any_bytes_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("etc")).unwrap();
+        let shadow = dir.path().join("etc/shadow");
+        for (before, after) in [
+            (&b"root:x:19876:0\n"[..], &b"root:x:10957:0\n"[..]),
+            (b"\xff:x:19876:0\n", b"\xff:x:19876:0\n"),
+        ] {
+            fs::write(&shadow, before).unwrap();
+            scrub(dir.path()).unwrap();
+            assert_eq!(fs::read(&shadow).unwrap(), after);
+        }
     }
 
     #[test]

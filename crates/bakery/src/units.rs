@@ -1,12 +1,17 @@
 //! The systemd units that packages ship, found in the tree that they were installed into.
 
 use crate::unit::Unit;
+use crate::within::MAX_FILE;
 use crate::{BakeError, finish};
 use kiln_image::Stack;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where packages put their units; of merged trees the second is a link to the first.
 const DIRECTORIES: [&str; 2] = ["/usr/lib/systemd/system/", "/lib/systemd/system/"];
+/// The longest unit that is read. Those of Debian have less than a tenth.
+const MAX_UNIT: u64 = 64 << 10;
+/// How many units a choice names.
+const MAX_NAMED: usize = 20;
 /// What units of services are called.
 const SERVICE: &str = ".service";
 
@@ -72,12 +77,13 @@ pub(crate) fn choose(
         asked.is_none_or(|it| *name == it || name.strip_suffix(SERVICE) == Some(it))
     });
     match (meant.next(), meant.next()) {
-        (Some((name, path)), None) => Ok(Unit::parse(name, &finish::read(tree, path)?)?),
+        (Some((name, path)), None) => Ok(Unit::parse(name, &finish::read(tree, path, MAX_UNIT)?)?),
         _ => Err(unclear(packages, units.into_keys().collect(), asked).into()),
     }
 }
 
-fn unclear(packages: &BTreeSet<String>, units: Vec<String>, asked: Option<&str>) -> UnitError {
+fn unclear(packages: &BTreeSet<String>, mut units: Vec<String>, asked: Option<&str>) -> UnitError {
+    units.truncate(MAX_NAMED);
     match asked {
         _ if units.is_empty() => {
             let packages: Vec<&str> = packages.iter().map(String::as_str).collect();
@@ -123,7 +129,9 @@ fn files_of(tree: &Stack, package: &str) -> Result<String, BakeError> {
         let file = entry.map_err(read)?.file_name();
         let stem = file.to_str().and_then(|file| file.strip_suffix(".list"));
         if stem.and_then(|stem| stem.split(':').next()) == Some(name) {
-            return std::fs::read_to_string(info.join(file)).map_err(read);
+            // By its path in the image: what lies there may be a link.
+            let path = format!("/var/lib/dpkg/info/{}", file.to_string_lossy());
+            return finish::read(tree, &path, MAX_FILE);
         }
     }
     Ok(String::new())

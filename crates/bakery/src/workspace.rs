@@ -75,10 +75,9 @@ impl Workspace {
             let dir = top.join(OFFERED);
             make_readable_dir(&dir).map_err(BakeError::io("offer package files"))?;
             for file in files {
-                let mut from = images.open_blob(&file.digest)?;
-                let copied = fs::File::create_new(dir.join(&file.name))
-                    .and_then(|mut to| std::io::copy(&mut from, &mut to));
-                copied.map_err(BakeError::io("offer a package file"))?;
+                let to = fs::File::create_new(dir.join(&file.name));
+                images
+                    .copy_blob(&file.digest, to.map_err(BakeError::io("offer a package file"))?)?;
             }
             Ok(())
         })
@@ -118,8 +117,8 @@ impl Workspace {
         let staging = self.staging.take().expect("it is taken here alone, and `self` is consumed");
         blocking(move || {
             let root = staging.root();
-            let cleaned = withdraw(&root).and_then(|()| self.guard.clean(&root));
-            let scrubbed = cleaned.and_then(|()| scrub(&root));
+            withdraw(&root)?;
+            let scrubbed = self.guard.clean(&root).and_then(|()| scrub(&root));
             scrubbed.map_err(BakeError::io("scrub what the step left"))?;
             Ok(self.images.commit_layer(staging, Clamp::from_start(self.start))?)
         })
@@ -174,14 +173,8 @@ fn make_readable_dir(dir: &Path) -> io::Result<()> {
 }
 
 /// Takes out of `upper` what a command did to the files that it was offered.
-fn withdraw(upper: &Path) -> io::Result<()> {
-    let path = upper.join(OFFERED);
-    match fs::symlink_metadata(&path) {
-        Ok(found) if found.is_dir() => fs::remove_dir_all(&path),
-        Ok(_) => fs::remove_file(&path),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-    }
+fn withdraw(upper: &Path) -> Result<(), kiln_image::Error> {
+    kiln_image::remove_tree(&upper.join(OFFERED))
 }
 
 async fn gone(install: InstallId, id: InstanceId) {

@@ -3,6 +3,7 @@
 use super::Store;
 use super::incoming::{Incoming, Keep};
 use crate::error::{Context as _, Error};
+use crate::hash::Hashing;
 use crate::remove::remove_tree;
 use kiln_names::Digest;
 use std::fs::File;
@@ -45,6 +46,23 @@ impl Store {
     /// [`Error::Missing`]; [`Error::Io`].
     pub fn open_blob(&self, digest: &Digest) -> Result<File, Error> {
         self.open_content("blob", digest)
+    }
+
+    /// Copies a blob to where it is used. A damaged one is removed, so that it can be sent again.
+    ///
+    /// # Errors
+    /// [`Error::Missing`]; [`Error::Mismatch`] for a damaged one, of which a part may have been
+    /// copied; [`Error::Io`].
+    pub fn copy_blob(&self, digest: &Digest, mut to: impl io::Write) -> Result<(), Error> {
+        let mut from = Hashing::new(self.open_blob(digest)?);
+        io::copy(&mut from, &mut to).on("copy", &self.blob_path(digest))?;
+        match from.finish().1 {
+            found if found == *digest => Ok(()),
+            found => {
+                self.remove_blob(digest)?;
+                Err(Error::Mismatch { expected: *digest, found })
+            }
+        }
     }
 
     /// Forgets a blob, as one that turned out damaged; says nothing if it is not there.

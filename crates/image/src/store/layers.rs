@@ -77,6 +77,19 @@ impl Store {
         Ok(staging)
     }
 
+    /// As [`Store::unpack_rootfs`] for an archive that is a blob of the store. A damaged one is
+    /// removed, so that it can be sent again.
+    ///
+    /// # Errors
+    /// As [`Store::unpack_rootfs`]; [`Error::Missing`]; [`Error::Mismatch`].
+    pub fn unpack_rootfs_blob(&self, archive: &Digest, limits: Limits) -> Result<Staging, Error> {
+        let unpacked = self.unpack("blob", archive, Style::RootFs, limits);
+        if let Err(Error::Mismatch { .. }) = unpacked {
+            self.remove_blob(archive)?;
+        }
+        unpacked
+    }
+
     /// Whether the layer is in the store.
     #[must_use]
     pub fn has_layer(&self, diff_id: &Digest) -> bool {
@@ -105,25 +118,31 @@ impl Store {
         let _lock = self.lock_layer(diff_id);
         if !self.is_complete(diff_id) {
             let layer = self.layer(diff_id)?;
-            let staging = self.unpack(diff_id)?;
+            let staging = self.unpack("layer", diff_id, Style::Layer, self.inner.limits)?;
             self.publish(staging, layer)?;
         }
         Ok(dir)
     }
 
-    /// Unpacks a layer's archive, which has to have its digest to the last byte.
-    fn unpack(&self, diff_id: &Digest) -> Result<Staging, Error> {
+    /// Unpacks an archive of the store, which has to have its digest to the last byte.
+    fn unpack(
+        &self,
+        what: &'static str,
+        archive: &Digest,
+        style: Style,
+        limits: Limits,
+    ) -> Result<Staging, Error> {
         let staging = self.staging()?;
         let root = staging.root();
         let root = tree::open_dir(&root).on("open", &root)?;
-        let blob = BufReader::with_capacity(1 << 18, self.open_content("layer", diff_id)?);
+        let blob = BufReader::with_capacity(1 << 18, self.open_content(what, archive)?);
         let mut blob = Hashing::new(blob);
-        let unpacked = tree::unpack(&mut blob, root, Style::Layer, self.inner.limits);
-        io::copy(&mut blob, &mut io::sink()).on("read", &self.blob_path(diff_id))?;
+        let unpacked = tree::unpack(&mut blob, root, style, limits);
+        io::copy(&mut blob, &mut io::sink()).on("read", &self.blob_path(archive))?;
         let (_, found, _) = blob.finish();
-        if found != *diff_id {
+        if found != *archive {
             // Damage explains whatever unpacking found.
-            return Err(Error::Mismatch { expected: *diff_id, found });
+            return Err(Error::Mismatch { expected: *archive, found });
         }
         unpacked?;
         Ok(staging)

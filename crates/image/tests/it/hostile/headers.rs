@@ -50,6 +50,14 @@ fn a_size_that_is_not_that_of_the_content_is_found_out() {
             refused("a negative one", &[file("a", "").field(SIZE, &[0xff; 12])], malformed),
             refused("with a sign", &[file("a", "").field(SIZE, b"-0000000001\0")], malformed),
             refused("no number", &[file("a", "").field(SIZE, b"12x00000000\0")], malformed),
+        ]
+    });
+}
+
+#[test]
+fn a_size_is_stated_once_and_only_files_have_content() {
+    check(|_| {
+        vec![
             refused(
                 "of a header that describes another",
                 &[pax(&[("path", b"b")]).says(1 << 40), file("a", "")],
