@@ -67,8 +67,16 @@ impl Kitchen {
     }
 
     pub(crate) async fn import(&self, name: &str, archive: &Path) -> Digest {
+        self.try_import(name, archive).await.unwrap().digest
+    }
+
+    pub(crate) async fn try_import(
+        &self,
+        name: &str,
+        archive: &Path,
+    ) -> Result<BaseRow, BaseError> {
         let archive = self.send(archive);
-        self.base(name, &NewBase::Rootfs { archive }).await.unwrap().digest
+        self.base(name, &NewBase::Rootfs { archive }).await
     }
 
     pub(crate) async fn base(&self, name: &str, new: &NewBase) -> Result<BaseRow, BaseError> {

@@ -4,6 +4,7 @@
 mod bakes;
 mod bases;
 mod files;
+mod hostile;
 mod kitchen;
 mod packages;
 mod small;
