@@ -15,6 +15,7 @@ needs=(
     "mmdebstrap mmdebstrap"
     "busybox busybox-static"
     "python3 python3"
+    "sqlite3 sqlite3"
 )
 
 # The system's own programs are not in everybody's path.

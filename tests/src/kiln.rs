@@ -116,9 +116,17 @@ impl Kiln {
     /// # Errors
     /// When it does not become ready.
     pub fn up(&self) -> Result<()> {
+        self.up_from(&program::kiln())
+    }
+
+    /// The same with another program.
+    ///
+    /// # Errors
+    /// When it does not become ready.
+    pub fn up_from(&self, program: &Path) -> Result<()> {
         let Ready { api, http } = *self.ready.lock().expect("nobody panicked");
         let mut child = self
-            .command(["up", "--json"])
+            .command_of(program, ["up", "--json"])
             .args(["--api", &api.to_string(), "--http", &http.to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -184,7 +192,16 @@ impl Kiln {
 
     /// The command line of this Kiln.
     pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
-        let mut command = Command::new(program::kiln());
+        self.command_of(&program::kiln(), arguments)
+    }
+
+    /// The command line of this Kiln, with another program.
+    pub fn command_of<A: AsRef<OsStr>>(
+        &self,
+        program: &Path,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Command {
+        let mut command = Command::new(program);
         command.env_remove("KILN_URL").env_remove("KILN_TOKEN").env("KILN_DATA", &self.data);
         command.env_remove("SUDO_USER").env("USER", USER);
         command.args(arguments).current_dir(self.scratch.path()).stdin(Stdio::null());
@@ -237,11 +254,56 @@ impl Kiln {
         Ran::of(command)
     }
 
+    /// A program that does the same as `kiln` and is another: what an upgrade would be to.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    #[must_use]
+    pub fn newer_program(&self, name: &str) -> PathBuf {
+        let path = self.scratch.path().join(name);
+        let mut bytes = std::fs::read(program::kiln()).expect("it is built");
+        bytes.extend_from_slice(name.as_bytes());
+        std::fs::write(&path, bytes).expect("the scratch directory takes files");
+        executable(&path);
+        path
+    }
+
+    /// A program that is a shell script: what a broken upgrade would be to.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    #[must_use]
+    pub fn script(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.scratch.path().join(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).expect("the directory takes files");
+        executable(&path);
+        path
+    }
+
+    /// How many routers have handed over and still have connections.
+    #[must_use]
+    pub fn leaving_routers(&self) -> usize {
+        let run = Path::new("/run/kiln").join(self.install());
+        let names = std::fs::read_dir(run).into_iter().flatten().flatten().map(|e| e.file_name());
+        let of_one = |name: &str| name.strip_prefix("router.")?.strip_suffix(".sock").map(drop);
+        names.filter(|name| name.to_str().and_then(of_one).is_some()).count()
+    }
+
+    /// The file that a part runs from.
+    #[must_use]
+    pub fn runs_from(&self, part: Part) -> Option<PathBuf> {
+        Some(PathBuf::from(self.player(part)?["program"].as_str()?))
+    }
+
+    fn player(&self, part: Part) -> Option<Value> {
+        let path = format!("/run/kiln/{}/{}.json", self.install(), part.name());
+        serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+    }
+
     /// The process that plays a part; none while nobody does.
     #[must_use]
     pub fn pid(&self, part: Part) -> Option<i32> {
-        let path = format!("/run/kiln/{}/{}.json", self.install(), part.name());
-        let player: Value = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+        let player = self.player(part)?;
         let pid = i32::try_from(player["process"]["pid"].as_i64()?).ok()?;
         Path::new(&format!("/proc/{pid}")).exists().then_some(pid)
     }
@@ -402,6 +464,11 @@ fn first_line(pipe: std::process::ChildStdout) -> Result<String> {
         std::io::copy(&mut reader, &mut std::io::sink()).ok();
     });
     Ok(line.recv_timeout(START).context("kiln up is not ready in time")??)
+}
+
+fn executable(path: &Path) {
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(path, mode).expect("it is this test's own");
 }
 
 pub(crate) fn kill(pid: i32) {

@@ -29,6 +29,7 @@ pub mod stop;
 pub mod undo;
 pub mod unlock;
 pub mod up;
+pub mod upgrade;
 pub mod watch;
 
 pub use arguments::Target;
@@ -44,6 +45,7 @@ use kiln_protocol::Exit;
 pub enum Command {
     Up(up::Up),
     Down(down::Down),
+    Upgrade(upgrade::Upgrade),
     #[command(subcommand)]
     App(app::App),
     #[command(subcommand)]
@@ -117,6 +119,7 @@ pub(crate) async fn run(command: Command, globals: Globals) -> Result<Exit, CliE
         Command::Logs(command) => command.run(&session).await,
         Command::Up(_)
         | Command::Down(_)
+        | Command::Upgrade(_)
         | Command::Server(_)
         | Command::Router(_)
         | Command::Shim(_) => Err(CliError::internal("this command is the kiln program's own")),

@@ -3,41 +3,58 @@
 use crate::chain::chain;
 use crate::data::Data;
 use crate::role::Role;
-use crate::{server, shutdown};
+use crate::{reload, say, server, shutdown};
 use anyhow::{Context, Result, bail};
 use clap::Parser;
+use kiln_router::Socket;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// How long a router that stops lets requests in flight go on.
 const DRAIN: std::time::Duration = std::time::Duration::from_secs(30);
+/// How long a router that handed over keeps what it still carries: a download over a slow line, a web
+/// socket.
+const LINGER: std::time::Duration = std::time::Duration::from_secs(600);
 
-/// The control plane.
+/// The control plane
+///
+/// `kiln up` starts it. A service manager does so with the same words; see
+/// packaging/systemd.
 #[derive(Debug, Parser)]
-#[command(name = "server")]
+#[command(name = "server", verbatim_doc_comment)]
 pub(crate) struct Server {
-    /// The data directory.
-    #[arg(long)]
+    /// The data directory
+    #[arg(long, default_value = "/var/lib/kiln")]
     pub(crate) data: PathBuf,
-    /// Where the API listens over TCP.
-    #[arg(long)]
+    /// Where the API listens over TCP
+    #[arg(long, default_value = "127.0.0.1:7400")]
     pub(crate) api: SocketAddr,
-    /// The network that instances get their addresses from.
+    /// The network that instances get their addresses from
     #[arg(long)]
     pub(crate) network: Option<kiln_container::Subnet>,
+    /// Say whether this program can work with the data, and change nothing
+    #[arg(long)]
+    pub(crate) check: bool,
 }
 
-/// The data plane.
+/// The data plane
+///
+/// `kiln up` starts it. A service manager does so with the same words; see
+/// packaging/systemd. At SIGHUP it starts the program that it was started from
+/// anew, which may be a newer one by then, and hands its place over.
 #[derive(Debug, Parser)]
-#[command(name = "router")]
+#[command(name = "router", verbatim_doc_comment)]
 pub(crate) struct Router {
-    /// The data directory.
-    #[arg(long)]
+    /// The data directory
+    #[arg(long, default_value = "/var/lib/kiln")]
     pub(crate) data: PathBuf,
-    /// Where traffic is taken.
-    #[arg(long)]
+    /// Where traffic is taken
+    #[arg(long, default_value = "0.0.0.0:8000")]
     pub(crate) http: SocketAddr,
+    /// Take the place of the router that runs
+    #[arg(long)]
+    pub(crate) take_over: bool,
 }
 
 /// A part that plays until it is told to stop.
@@ -48,6 +65,9 @@ pub(crate) trait Daemon {
 
 impl Daemon for Server {
     async fn play(&self) -> Result<()> {
+        if self.check {
+            return check(&self.data).await;
+        }
         let data = Data::ensure(&self.data)?;
         let _held = hold(Role::Server, &data)?;
         server::serve(&data, self.api, self.network).await
@@ -57,13 +77,18 @@ impl Daemon for Server {
 impl Daemon for Router {
     async fn play(&self) -> Result<()> {
         let data = Data::ensure(&self.data)?;
-        let _held = hold(Role::Router, &data)?;
+        // The one before holds the part until then, and gives its lock away with its place.
+        let (socket, locks) = match self.take_over {
+            true => (Socket::HandedOver, Vec::new()),
+            false => (Socket::Address(self.http), vec![hold(Role::Router, &data)?.into()]),
+        };
         let settings = kiln_router::Settings {
-            listen: self.http,
-            listener: None,
+            socket,
+            locks,
             control: data.router_socket(),
             state_dir: data.at("router"),
             drain_timeout: DRAIN,
+            linger: LINGER,
         };
         let announced = data.clone();
         let router = kiln_router::run(settings, shutdown::asked());
@@ -73,8 +98,18 @@ impl Daemon for Router {
             ended = &mut router => return ended.context("carry traffic"),
             address = address => let_in(&announced, address?).await?,
         }
-        router.await.context("carry traffic")
+        tokio::select! {
+            ended = router => ended.context("carry traffic"),
+            never = reload::at_hangups() => never,
+        }
     }
+}
+
+/// Opens what the server would, as far as that changes nothing.
+async fn check(data: &Path) -> Result<()> {
+    let schema = kiln_store::Schema::of(&data.join("kiln.db")).await.context("use the database")?;
+    say::data(&serde_json::json!({ "schema": schema.found, "known": schema.known }).to_string());
+    Ok(())
 }
 
 /// Says where traffic is taken, to people and to the guard of the instances' networks. A machine where

@@ -15,7 +15,7 @@
 use crate::clock;
 use anyhow::{Context, Result};
 use kiln_names::{Digest, InstallId};
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -70,7 +70,12 @@ impl Data {
 
     /// This very program, copied once to where it stays while others run from it.
     pub(crate) fn keep_program(&self) -> Result<PathBuf> {
-        let bytes = fs::read("/proc/self/exe").context("read this program")?;
+        self.keep(Path::new("/proc/self/exe")).context("keep this program")
+    }
+
+    /// A program, copied once to where it stays while others run from it.
+    pub(crate) fn keep(&self, program: &Path) -> Result<PathBuf> {
+        let bytes = fs::read(program).with_context(|| format!("read {}", program.display()))?;
         let dir = self.at("bin").join(Digest::of(&bytes).hex());
         let kept = dir.join("kiln");
         if kept.exists() {
@@ -78,10 +83,22 @@ impl Data {
         }
         private_dir(&dir)?;
         let new = dir.join("kiln.new");
-        fs::write(&new, bytes).context("copy this program")?;
+        fs::write(&new, bytes).context("copy it")?;
         fs::set_permissions(&new, fs::Permissions::from_mode(0o555))?;
+        File::open(&new)?.sync_all()?;
         fs::rename(&new, &kept)?;
         Ok(kept)
+    }
+
+    /// Removes kept programs other than these. What runs from one goes on.
+    pub(crate) fn forget_programs_but(&self, used: &[&Path]) -> Result<()> {
+        for entry in fs::read_dir(self.at("bin"))? {
+            let dir = entry?.path();
+            if !used.iter().any(|program| program.starts_with(&dir)) {
+                fs::remove_dir_all(&dir).with_context(|| format!("remove {}", dir.display()))?;
+            }
+        }
+        Ok(())
     }
 
     /// The token for the API over TCP, made at the first start.

@@ -1,12 +1,12 @@
 //! `kiln down`: stops everything that a data directory ever started, with or without a server.
 
 use crate::data::Data;
+use crate::parts::stop;
 use crate::role::Role;
 use crate::say;
-use crate::up::stop;
 use anyhow::{Context, Result};
 use kiln_cli::Globals;
-use kiln_container::{Adopted, Boot, Cgroups, Network};
+use kiln_container::{Adopted, Boot, Cgroups, Network, ProcessIdent};
 use kiln_names::InstanceId;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -14,6 +14,9 @@ use tokio::task::JoinSet;
 
 /// How long the parts may take to finish what they do.
 const PATIENCE: Duration = Duration::from_secs(35);
+
+/// The exit code for "somebody else has it".
+pub(crate) const CONFLICT: u8 = 5;
 
 /// Stops everything.
 pub(crate) fn run(globals: &Globals) -> ExitCode {
@@ -23,6 +26,12 @@ pub(crate) fn run(globals: &Globals) -> ExitCode {
             say::note("Nothing was ever started there.");
             return Ok(ExitCode::SUCCESS);
         };
+        if let Some(role) = managed(&data) {
+            let text =
+                format!("a service manager runs the {}, and would start it again", role.name());
+            say::complain(&text, Some("systemctl stop kiln.target, then kiln down."));
+            return Ok(ExitCode::from(CONFLICT));
+        }
         down(&data).await?;
         say::note("Everything has stopped; the data stays.");
         Ok(ExitCode::SUCCESS)
@@ -38,6 +47,7 @@ async fn down(data: &Data) -> Result<()> {
     }
     stop_instances(data).await?;
     stop_part(Role::Router, data).await?;
+    stop_leaving(data).await?;
     Network::remove_all(data.install).context("remove the networks")?;
     match std::fs::remove_dir_all(data.run()) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
@@ -47,9 +57,26 @@ async fn down(data: &Data) -> Result<()> {
 
 async fn stop_part(role: Role, data: &Data) -> Result<()> {
     match role.player(data) {
-        Some(player) => stop(&player, PATIENCE).await,
+        Some(player) => stop(&player.process, PATIENCE).await,
         None => Ok(()),
     }
+}
+
+/// Stops the routers that have handed over and still have connections.
+async fn stop_leaving(data: &Data) -> Result<()> {
+    let boot = Boot::current()?;
+    for pid in kiln_router::leaving(&data.router_socket()).await {
+        if let Ok(process) = ProcessIdent::of(i32::try_from(pid)?, &boot) {
+            stop(&process, PATIENCE).await?;
+        }
+    }
+    Ok(())
+}
+
+/// A part that would be started again behind this command's back.
+pub(crate) fn managed(data: &Data) -> Option<Role> {
+    let managed = |role: &Role| role.player(data).is_some_and(|player| player.managed);
+    [Role::Server, Role::Router].into_iter().find(managed)
 }
 
 async fn stop_instances(data: &Data) -> Result<()> {

@@ -6,12 +6,16 @@ mod config_hook;
 mod daemon;
 mod data;
 mod down;
+mod notify;
+mod parts;
 mod ports;
+mod reload;
 mod role;
 mod say;
 mod server;
 mod shutdown;
 mod up;
+mod upgrade;
 mod wiring;
 
 use clap::Parser;
@@ -44,6 +48,9 @@ fn command_line() -> ExitCode {
     match kiln_cli::parse(std::env::args_os()) {
         Ok(Parsed { globals, command: Command::Up(options) }) => up::run(&globals, &options),
         Ok(Parsed { globals, command: Command::Down(_) }) => down::run(&globals),
+        Ok(Parsed { globals, command: Command::Upgrade(options) }) => {
+            upgrade::run(&globals, &options)
+        }
         Ok(parsed) => kiln_cli::run(parsed),
         Err(exit) => exit.into(),
     }

@@ -2,13 +2,16 @@
 //! time, and found again by whoever comes later.
 
 use crate::data::Data;
+use crate::notify;
 use anyhow::{Context, Result};
 use kiln_container::{Boot, ProcessIdent};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,11 +31,41 @@ pub(crate) struct Player {
     pub(crate) address: Option<SocketAddr>,
     /// The file that it runs from.
     pub(crate) program: PathBuf,
+    /// Whether a service manager starts it.
+    pub(crate) managed: bool,
 }
 
 /// The part is played for as long as this is held.
 #[derive(Debug)]
-pub(crate) struct Held(#[expect(dead_code, reason = "the lock goes with the file")] File);
+pub(crate) struct Held(File);
+
+impl From<Held> for OwnedFd {
+    fn from(held: Held) -> Self {
+        held.0.into()
+    }
+}
+
+/// From one look at whether it is this process's turn to the next.
+const TURN: Duration = Duration::from_millis(20);
+
+/// Waits for the turn to start and stop parts, which one process has at a time.
+pub(crate) async fn turn(data: &Data) -> Result<Held> {
+    loop {
+        match lock(&data.run().join("turn.lock"))? {
+            Some(held) => return Ok(held),
+            None => tokio::time::sleep(TURN).await,
+        }
+    }
+}
+
+fn lock(path: &Path) -> Result<Option<Held>> {
+    let lock = File::create(path).with_context(|| format!("open {}", path.display()))?;
+    match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(Held(lock))),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("lock {}", path.display())),
+    }
+}
 
 impl Role {
     pub(crate) fn name(self) -> &'static str {
@@ -49,13 +82,7 @@ impl Role {
 
     /// Takes the part; `None` while another process has it.
     pub(crate) fn take(self, data: &Data) -> Result<Option<Held>> {
-        let path = data.run().join(format!("{}.lock", self.name()));
-        let lock = File::create(&path).with_context(|| format!("open {}", path.display()))?;
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Held(lock))),
-            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-            Err(error) => Err(error).with_context(|| format!("lock {}", path.display())),
-        }
+        lock(&data.run().join(format!("{}.lock", self.name())))
     }
 
     /// Says that this process plays the part, ready for others.
@@ -63,12 +90,12 @@ impl Role {
         let pid = i32::try_from(std::process::id()).context("a pid beyond 31 bits")?;
         let process = ProcessIdent::of(pid, &Boot::current()?)?;
         let program = std::env::current_exe().context("find this program")?;
-        let player = Player { process, address, program };
+        let player = Player { process, address, program, managed: notify::managed() };
         let path = self.file(data);
         let new = path.with_extension("new");
         fs::write(&new, serde_json::to_vec(&player)?)?;
         fs::rename(new, path)?;
-        Ok(())
+        notify::ready()
     }
 
     /// Who plays the part now.

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "whoever measures is told by the panic what is missing")]
 
-use kiln_router::{Settings, run};
+use kiln_router::{Settings, Socket, run};
 use std::time::Duration;
 
 fn main() {
@@ -11,11 +11,12 @@ fn main() {
         panic!("usage: alone LISTEN CONTROL STATE_DIR");
     };
     let settings = Settings {
-        listen: listen.parse().unwrap(),
-        listener: None,
+        socket: Socket::Address(listen.parse().unwrap()),
+        locks: Vec::new(),
         control: control.into(),
         state_dir: state_dir.into(),
         drain_timeout: Duration::from_secs(1),
+        linger: Duration::from_secs(20),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(run(settings, std::future::pending())).unwrap();

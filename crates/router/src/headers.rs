@@ -4,6 +4,7 @@ use http::header::{
     self, CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue,
     TE, TRANSFER_ENCODING, UPGRADE,
 };
+use http::{Response, StatusCode};
 use std::net::IpAddr;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -70,6 +71,15 @@ pub(crate) fn to_client(headers: &mut HeaderMap) {
         // With both, the encoding was believed, and the length is a lie (RFC 9112 §6.3).
         headers.remove(CONTENT_LENGTH);
     }
+}
+
+/// Says to the client, if so, that no answer comes after this one on its connection. One that goes on
+/// as a web socket is no answer yet.
+pub(crate) fn last_if<B>(last: bool, mut answer: Response<B>) -> Response<B> {
+    if last && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+        answer.headers_mut().insert(CONNECTION, const { HeaderValue::from_static("close") });
+    }
+    answer
 }
 
 /// Whether a client asks to go on as a web socket.

@@ -1,4 +1,4 @@
-//! The data plane: table, balancing, health, drain.
+//! The data plane: table, balancing, health, drain, hand-over.
 //!
 //! A router is one process that takes requests on a listening socket and carries each to an instance.
 //! What it knows is one [`Table`], given to it over a Unix socket by [`Control`], kept on disk, and
@@ -16,6 +16,7 @@
 //!   opened long before too. A request that has started keeps its instance.
 //! * A table is on disk before it is acknowledged; a router that starts serves its last one, alone.
 //! * An instance that left the table and shows no request in flight gets none any more.
+//! * A router gives its place to the next one, of another program perhaps, and no request is lost.
 //! * A request is sent a second time only where that cannot be told from sending it once.
 //!
 //! # Deliberately absent
@@ -27,6 +28,7 @@ mod changes;
 mod control;
 mod figures;
 mod forward;
+mod handover;
 mod headers;
 mod health;
 mod instance;
@@ -43,7 +45,7 @@ mod tunnel;
 mod upstream;
 
 pub use control::{ApplyError, Control, StatusError};
-pub use serve::{RouterError, Settings, run};
+pub use serve::{RouterError, Settings, Socket, leaving, run};
 pub use status::{GroupStatus, Health, InstanceStatus, Latency, Status};
 pub use stored::StoredError;
 pub use table::{Check, Cluster, Endpoint, Group, StartupCheck, Table, TableError};

@@ -39,17 +39,19 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// The pause after the system refused another connection, as it does without free descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Takes over an inherited socket, or listens on `address`.
-pub(crate) fn listen(address: SocketAddr, inherited: Option<OwnedFd>) -> io::Result<TcpListener> {
-    if let Some(fd) = inherited {
-        let listener = std::net::TcpListener::from(fd);
-        listener.set_nonblocking(true)?;
-        return TcpListener::from_std(listener);
-    }
+/// Listens on `address`.
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
+}
+
+/// Goes on with a socket that listens already.
+pub(crate) fn go_on(socket: OwnedFd) -> io::Result<TcpListener> {
+    let listener = std::net::TcpListener::from(socket);
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
 }
 
 /// The client connections that are open: each holds a receiver for as long as it is served.
@@ -67,6 +69,14 @@ impl Open {
     pub(crate) async fn close(self) {
         self.0.send_replace(Pulse::Close);
         self.0.closed().await;
+    }
+
+    /// Gives connections their beat until all have ended.
+    pub(crate) async fn last(&self) {
+        tokio::select! {
+            () = beat(self) => {}
+            () = self.0.closed() => {}
+        }
     }
 }
 
@@ -140,7 +150,8 @@ async fn serve(
     }
     let client = headers::forwarded_for(client.ip());
     let service = service_fn(|request: Request<Incoming>| {
-        forward(&plane, &client, request).map(Ok::<_, Infallible>)
+        forward(&plane, &client, request)
+            .map(|answer| Ok::<_, Infallible>(headers::last_if(plane.is_leaving(), answer)))
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
     let mut connection = pin!(connection);
@@ -166,6 +177,7 @@ async fn serve(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plane::Last;
     use crate::stored::Stored;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -175,7 +187,7 @@ mod tests {
         let (stored, _hold, last) = Stored::open(dir.path()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let plane = Arc::new(Plane::new(address, stored, last));
+        let plane = Arc::new(Plane::new(address, stored, last, &Last::Unknown));
         let open = Open::default();
         let mut client = TcpStream::connect(address).await.unwrap();
         client.write_all(b"GET / HTTP/1.1\r\nhost: ").await.unwrap();

@@ -1,7 +1,9 @@
 //! The router's state: the table in force, the instances it knows, and how both change.
 
 use crate::changes::Changes;
+use crate::control::surface::Side;
 use crate::figures::Figures;
+use crate::handover::Predecessor;
 use crate::instance::{Instance, Lease};
 use crate::routing::Routing;
 use crate::status::{Health, Status};
@@ -12,7 +14,8 @@ use kiln_names::{GroupId, InstanceId};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// The state of one router.
@@ -23,9 +26,23 @@ pub(crate) struct Plane {
     /// Instances that left the table with requests in flight.
     draining: Mutex<Vec<Arc<Instance>>>,
     changes: Changes,
-    /// Held while a table is applied: one after the other.
-    stored: tokio::sync::Mutex<Arc<Stored>>,
+    /// Held while a table is applied: one after the other. Gone once another router has the place.
+    stored: tokio::sync::Mutex<Option<Arc<Stored>>>,
+    leaving: AtomicBool,
+    predecessor: OnceLock<Arc<Predecessor>>,
 }
+
+/// What is known of the instances in a router's last table.
+#[derive(Debug)]
+pub(crate) enum Last<'a> {
+    /// Nothing: it may have been a while.
+    Unknown,
+    /// The router before this one sent traffic to these, and to no others, until just now.
+    Passing(&'a [InstanceId]),
+}
+
+/// The right to put tables in force, while it is held.
+pub(crate) type Ownership<'a> = tokio::sync::MutexGuard<'a, Option<Arc<Stored>>>;
 
 /// Why a table was not put in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,33 +69,89 @@ type Key = (InstanceId, SocketAddr);
 
 impl Plane {
     /// A router's state at its start: the last table, if there is one, in force.
-    pub(crate) fn new(listen: SocketAddr, stored: Stored, last: Option<Table>) -> Self {
+    pub(crate) fn new(
+        listen: SocketAddr,
+        stored: Stored,
+        table: Option<Table>,
+        last: &Last<'_>,
+    ) -> Self {
         let plane = Self {
             listen,
             routing: ArcSwap::default(),
             draining: Mutex::default(),
             changes: Changes::new(),
-            stored: tokio::sync::Mutex::new(Arc::new(stored)),
+            stored: tokio::sync::Mutex::new(Some(Arc::new(stored))),
+            leaving: AtomicBool::new(false),
+            predecessor: OnceLock::new(),
         };
-        if let Some(table) = last {
-            plane.put_in_force(table, |group| match group.weight {
-                0 => Health::Starting,
-                _ => Health::Presumed,
-            });
+        if let Some(table) = table {
+            plane.put_in_force(table, |group, at| last.health(group, at));
         }
         plane
     }
 
-    /// Puts a table in force: on disk first, then for every request that begins from here on.
-    pub(crate) async fn apply(&self, table: Table) -> Result<(), Refused> {
+    /// Puts a table in force: on disk first, if that is this router's to do, then where a router
+    /// before this one still has connections, then for every request that begins from here on.
+    pub(crate) async fn take(&self, table: Table, side: Side) -> Result<(), Refused> {
         table.check().map_err(|error| Refused::Invalid { reason: error.to_string() })?;
         let stored = self.stored.lock().await;
+        if stored.is_none() && side == Side::Owner {
+            return Err(Refused::Storage { reason: "another router has the place".to_owned() });
+        }
         if self.is_in_force(&table)? {
             return Ok(());
         }
-        let table = write(Arc::clone(&stored), table).await?;
-        self.put_in_force(table, |_| Health::Starting);
+        let table = match stored.as_ref() {
+            Some(stored) => write(Arc::clone(stored), table).await?,
+            None => table,
+        };
+        if let Some(predecessor) = self.predecessor.get() {
+            predecessor.apply(&table).await;
+        }
+        self.put_in_force(table, |_, _| Health::Starting);
         Ok(())
+    }
+
+    /// Where traffic is taken.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.listen
+    }
+
+    /// Waits for the table that is on its way, and lets no other come.
+    pub(crate) async fn pause(&self) -> Ownership<'_> {
+        self.stored.lock().await
+    }
+
+    /// Another router has the place: this one writes nothing more, and ends its connections.
+    pub(crate) fn leave(&self, ownership: &mut Ownership<'_>) {
+        **ownership = None;
+        self.leaving.store(true, Relaxed);
+    }
+
+    /// Whether connections are to end with their next answer.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.load(Relaxed)
+    }
+
+    /// Counts in, and tells its tables to, the router before this one.
+    pub(crate) fn follow(&self, predecessor: Predecessor) {
+        let predecessor = Arc::clone(self.predecessor.get_or_init(|| Arc::new(predecessor)));
+        let changes = self.changes.clone();
+        tokio::spawn(async move { predecessor.watch(&changes).await });
+    }
+
+    /// The instances that take traffic.
+    pub(crate) fn passing(&self) -> Vec<InstanceId> {
+        let routing = self.routing.load();
+        let passes = |one: &&Arc<Instance>| one.standing.health().takes_traffic();
+        routing.instances.iter().filter(passes).map(|one| one.id).collect()
+    }
+
+    /// Whether no request is in flight, and no connection that went on as a web socket is open.
+    pub(crate) fn is_quiet(&self) -> bool {
+        let draining = self.draining();
+        let routing = self.routing.load();
+        routing.instances.iter().chain(draining.iter()).all(|one| one.in_flight() == 0)
     }
 
     fn is_in_force(&self, table: &Table) -> Result<bool, Refused> {
@@ -122,7 +195,14 @@ impl Plane {
             self.changes.beyond(seq, wait).await;
         }
         // Read first: a change from here on makes the next wait end at once.
-        let seq = self.changes.now();
+        let mut status = self.own_status(self.changes.now());
+        if let Some(predecessor) = self.predecessor.get() {
+            predecessor.count_in(&mut status).await;
+        }
+        status
+    }
+
+    fn own_status(&self, seq: u64) -> Status {
         let routing = self.routing.load_full();
         let (epoch, version) = routing.table.number();
         let mut instances: Vec<_> = routing.instances.iter().map(|known| known.status()).collect();
@@ -143,7 +223,7 @@ impl Plane {
     /// The one place where the table changes. What is known of an instance or a group is kept; who
     /// comes back from draining is readmitted before any request can find it, and who leaves is
     /// drained after the last request could.
-    fn put_in_force(&self, table: Table, health: impl Fn(&Group) -> Health) {
+    fn put_in_force(&self, table: Table, health: impl Fn(&Group, &Endpoint) -> Health) {
         let mut draining = self.draining();
         let last = self.routing.load_full();
         let mut known = index(last.instances.iter().chain(draining.iter()));
@@ -152,7 +232,7 @@ impl Plane {
         let endpoints = groups.flat_map(|group| group.instances.iter().map(move |at| (group, at)));
         let instances = endpoints.map(|(group, at)| match known.remove(&(at.id, at.address)) {
             Some(instance) => readmitted(instance, at),
-            None => self.admitted(group, at, health(group)),
+            None => self.admitted(group, at, health(group, at)),
         });
         let instances = instances.collect();
         self.routing.store(Arc::new(Routing::new(table, figures, instances)));
@@ -180,6 +260,16 @@ impl Plane {
 
     fn draining(&self) -> MutexGuard<'_, Vec<Arc<Instance>>> {
         self.draining.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Last<'_> {
+    fn health(&self, group: &Group, at: &Endpoint) -> Health {
+        let passed = match self {
+            Self::Unknown => group.weight > 0,
+            Self::Passing(passing) => passing.contains(&at.id),
+        };
+        if passed { Health::Presumed } else { Health::Starting }
     }
 }
 

@@ -11,6 +11,7 @@ use crate::table::Table;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -22,7 +23,13 @@ pub(crate) struct Stored {
 
 /// Keeps other routers off the directory for as long as it lives.
 #[derive(Debug)]
-pub(crate) struct Hold(#[expect(dead_code, reason = "closing it ends the hold")] File);
+pub(crate) struct Hold(OwnedFd);
+
+impl AsFd for Hold {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
 
 /// Why the last table cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +50,14 @@ impl Stored {
         let lock = owned_file(&dir.join("lock")).map_err(failed)?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive)
             .map_err(|_| StoredError::Held(dir.to_owned()))?;
+        Self::held(dir, lock.into())
+    }
+
+    /// Goes on with a directory that the router before held, by its lock.
+    pub(crate) fn held(
+        dir: &Path,
+        lock: OwnedFd,
+    ) -> Result<(Self, Hold, Option<Table>), StoredError> {
         let stored = Self { dir: dir.to_owned() };
         let table = stored.read()?;
         Ok((stored, Hold(lock), table))

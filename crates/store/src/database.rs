@@ -19,6 +19,15 @@ pub struct Database {
     readers: SqlitePool,
 }
 
+/// Which schema a file has, and which one this program makes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Schema {
+    /// The file's; 0 when there is none yet.
+    pub found: i64,
+    /// This program's.
+    pub known: i64,
+}
+
 /// A change in the making. Dropped without [`Write::commit`], nothing of it happened.
 #[derive(Debug)]
 pub struct Write(Transaction<'static, Sqlite>);
@@ -26,6 +35,28 @@ pub struct Write(Transaction<'static, Sqlite>);
 /// A connection that reads.
 #[derive(Debug)]
 pub struct Read(sqlx::pool::PoolConnection<Sqlite>);
+
+impl Schema {
+    /// Looks at a file and changes nothing, whoever has it open.
+    ///
+    /// # Errors
+    /// [`StoreError::Newer`] when a newer Kiln wrote it, [`StoreError::Open`] when it cannot be
+    /// opened.
+    pub async fn of(path: &Path) -> Result<Self, StoreError> {
+        if !path.exists() {
+            return Ok(Self { found: 0, known: migrations::known() });
+        }
+        let open = |source| StoreError::Open { path: path.to_owned(), source };
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .read_only(true)
+            .busy_timeout(Duration::from_secs(10));
+        let file = pool(1).connect_with(options).await.map_err(open)?;
+        let found = migrations::found(&mut *file.acquire().await.map_err(open)?).await;
+        file.close().await;
+        found.map(|found| Self { found, known: migrations::known() })
+    }
+}
 
 impl Database {
     /// Opens the file, makes it if it is missing, and brings its schema up to date.

@@ -27,7 +27,7 @@ pub mod retirements;
 pub mod route_claims;
 pub mod secrets;
 
-pub use database::{Database, Read, Write};
+pub use database::{Database, Read, Schema, Write};
 pub use error::StoreError;
 /// What functions that only read take: a [`Read`] or a [`Write`].
 pub use sqlx::SqliteConnection as Connection;

@@ -18,11 +18,7 @@ const STEPS: &[&[&str]] = &[
 
 /// Brings the database from the schema it has to the newest one, in one transaction.
 pub(crate) async fn migrate(db: &mut SqliteConnection) -> Result<(), StoreError> {
-    let known = i64::try_from(STEPS.len()).expect("a handful of steps");
-    let found: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *db).await?;
-    if found > known {
-        return Err(StoreError::Newer { found, known });
-    }
+    let (found, known) = (found(&mut *db).await?, known());
     if found == known {
         return Ok(());
     }
@@ -36,4 +32,16 @@ pub(crate) async fn migrate(db: &mut SqliteConnection) -> Result<(), StoreError>
     sqlx::raw_sql(version).execute(&mut *db).await?;
     sqlx::raw_sql("COMMIT").execute(&mut *db).await?;
     Ok(())
+}
+
+/// The newest schema.
+pub(crate) fn known() -> i64 {
+    i64::try_from(STEPS.len()).expect("a handful of steps")
+}
+
+/// The schema that the database has, which is none that is newer.
+pub(crate) async fn found(db: &mut SqliteConnection) -> Result<i64, StoreError> {
+    let (found, known) =
+        (sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *db).await?, known());
+    if found > known { Err(StoreError::Newer { found, known }) } else { Ok(found) }
 }

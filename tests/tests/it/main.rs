@@ -20,3 +20,4 @@ mod mistakes;
 mod readme;
 mod stuck;
 mod traffic;
+mod upgrades;

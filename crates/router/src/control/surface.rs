@@ -12,7 +12,7 @@ use std::convert::Infallible;
 use std::fs::Permissions;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{UnixListener, UnixStream};
@@ -23,31 +23,56 @@ const TABLE_BYTES: usize = 32 << 20;
 /// The longest a status may be waited for.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// The pause after the system refused another connection.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 type Answer = Response<Full<Bytes>>;
 
-/// Listens on `path`, in place of whatever socket is there. It is made beside it and moved, so that
-/// nobody can open it before its mode is set, and nobody finds it missing.
-pub(crate) fn bind(path: &Path) -> io::Result<UnixListener> {
-    let new = path.with_extension("new");
-    match std::fs::remove_file(&new) {
+/// A socket that listens and that nobody can find yet.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    listener: UnixListener,
+    unfinished: PathBuf,
+    path: PathBuf,
+}
+
+/// Makes the socket for `path` beside it, so that nobody can open it before its mode is set.
+pub(crate) fn prepare(path: &Path) -> io::Result<Bound> {
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".new");
+    let unfinished = PathBuf::from(unfinished);
+    match std::fs::remove_file(&unfinished) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let listener = UnixListener::bind(&new)?;
-    std::fs::set_permissions(&new, Permissions::from_mode(0o600))?;
-    std::fs::rename(&new, path)?;
-    Ok(listener)
+    let listener = UnixListener::bind(&unfinished)?;
+    std::fs::set_permissions(&unfinished, Permissions::from_mode(0o600))?;
+    Ok(Bound { listener, unfinished, path: path.to_owned() })
+}
+
+impl Bound {
+    /// Gives it its path, in place of whatever socket is there, so that nobody finds it missing.
+    pub(crate) fn publish(self) -> io::Result<UnixListener> {
+        std::fs::rename(self.unfinished, self.path)?;
+        Ok(self.listener)
+    }
+}
+
+/// Whose surface it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// The router that has the place: what it acknowledges is on disk.
+    Owner,
+    /// One that has handed over: it follows its successor, which writes.
+    Leaving,
 }
 
 /// Serves the surface until it is dropped, connections included.
-pub(crate) async fn accept(listener: &UnixListener, plane: &Arc<Plane>) {
+pub(crate) async fn accept(listener: &UnixListener, plane: &Arc<Plane>, side: Side) {
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
         match listener.accept().await {
-            Ok((stream, _)) => drop(connections.spawn(serve(stream, Arc::clone(plane)))),
+            Ok((stream, _)) => drop(connections.spawn(serve(stream, Arc::clone(plane), side))),
             Err(error) => {
                 tracing::warn!(error = %error, "no control connection taken");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -56,9 +81,9 @@ pub(crate) async fn accept(listener: &UnixListener, plane: &Arc<Plane>) {
     }
 }
 
-async fn serve(stream: UnixStream, plane: Arc<Plane>) {
+async fn serve(stream: UnixStream, plane: Arc<Plane>, side: Side) {
     let service = service_fn(|request: Request<Incoming>| async {
-        Ok::<_, Infallible>(answer(&plane, request).await)
+        Ok::<_, Infallible>(answer(&plane, side, request).await)
     });
     let mut builder = Builder::new();
     builder.timer(TokioTimer::new());
@@ -67,9 +92,9 @@ async fn serve(stream: UnixStream, plane: Arc<Plane>) {
     }
 }
 
-async fn answer(plane: &Plane, request: Request<Incoming>) -> Answer {
+async fn answer(plane: &Plane, side: Side, request: Request<Incoming>) -> Answer {
     match (request.method(), request.uri().path()) {
-        (&Method::PUT, "/table") => put_table(plane, request.into_body()).await,
+        (&Method::PUT, "/table") => put_table(plane, side, request.into_body()).await,
         (&Method::GET, "/status") => {
             let query = request.uri().query().unwrap_or_default();
             let number = |name: &str| parameter(query, name);
@@ -80,9 +105,9 @@ async fn answer(plane: &Plane, request: Request<Incoming>) -> Answer {
     }
 }
 
-async fn put_table(plane: &Plane, body: Incoming) -> Answer {
+async fn put_table(plane: &Plane, side: Side, body: Incoming) -> Answer {
     match read_table(body).await {
-        Ok(table) => match plane.apply(table).await {
+        Ok(table) => match plane.take(table, side).await {
             Ok(()) => bare(StatusCode::NO_CONTENT),
             Err(refused) => refusal(&refused),
         },

@@ -3,8 +3,8 @@
 use crate::backend::Backend;
 use kiln_names::{GroupId, InstanceId, Route, Span};
 use kiln_router::{
-    Check, Cluster, Control, Endpoint, Group, Health, InstanceStatus, Settings, StartupCheck,
-    Status, Table, run,
+    Check, Cluster, Control, Endpoint, Group, Health, InstanceStatus, Settings, Socket,
+    StartupCheck, Status, Table, run,
 };
 use std::net::SocketAddr;
 use std::path::Path;
@@ -84,11 +84,12 @@ impl Router {
 
 pub(crate) fn settings(dir: &Path) -> Settings {
     Settings {
-        listen: "127.0.0.1:0".parse().unwrap(),
-        listener: None,
+        socket: Socket::Address("127.0.0.1:0".parse().unwrap()),
+        locks: Vec::new(),
         control: dir.join("r.sock"),
         state_dir: dir.join("state"),
         drain_timeout: Duration::from_secs(5),
+        linger: Duration::from_secs(20),
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod backend;
 mod client;
+mod handover;
 mod harness;
 
 mod drain;

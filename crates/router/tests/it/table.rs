@@ -3,7 +3,7 @@
 use crate::backend::Backend;
 use crate::client::Client;
 use crate::harness::{Router, health, one, settings, table};
-use kiln_router::{ApplyError, Health, RouterError, run};
+use kiln_router::{ApplyError, Health, RouterError, Socket, run};
 use std::os::unix::fs::PermissionsExt;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,7 +84,7 @@ async fn a_second_router_is_told_what_is_in_its_way() {
     assert!(error.to_string().starts_with("another router runs on "), "{error}");
     let other = tempfile::tempdir().unwrap();
     second = settings(other.path());
-    second.listen = router.address;
+    second.socket = Socket::Address(router.address);
     let error = run(second, std::future::pending()).await.unwrap_err();
     let expected =
         format!("cannot take traffic on {}: another program listens there", router.address);
@@ -109,7 +109,7 @@ async fn an_inherited_socket_is_taken_over() {
     let address = inherited.local_addr().unwrap();
     let dir = tempfile::tempdir().unwrap();
     let mut settings = settings(dir.path());
-    settings.listener = Some(inherited.into());
+    settings.socket = Socket::Inherited(inherited.into());
     let router = tokio::spawn(run(settings, std::future::pending()));
     assert_eq!(Client::connect(address).await.get("/").await.0.as_u16(), 404);
     router.abort();
