@@ -4,6 +4,7 @@ use kiln_bakery::Bakery;
 use kiln_config::{Repositories, SmartHttp};
 use kiln_deploy::Orchestrator;
 use kiln_deploy::ports::{Clock, Engines};
+use kiln_engine::Runner;
 use kiln_image::Store;
 use kiln_names::InstallId;
 use kiln_store::Database;
@@ -30,6 +31,8 @@ pub struct App {
     pub orchestrator: Orchestrator,
     /// What runs each environment.
     pub engines: Arc<dyn Engines>,
+    /// What runs images on this machine, if anything does.
+    pub runner: Option<Arc<dyn Runner>>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }

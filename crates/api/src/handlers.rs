@@ -13,6 +13,7 @@ pub(crate) mod images;
 pub(crate) mod lock;
 pub(crate) mod logs;
 pub(crate) mod running;
+pub(crate) mod runs;
 
 use crate::refusal::Refusal;
 use kiln_protocol::Code;

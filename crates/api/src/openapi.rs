@@ -3,7 +3,7 @@
 use crate::handlers::deployments::ask;
 use crate::handlers::{
     apps, bakes, bases, blobs, configuration, deployments, envs, git, health, images, lock, logs,
-    running,
+    running, runs,
 };
 use kiln_protocol::{PROBLEM_JSON, Problem};
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn, PathItem};
@@ -28,7 +28,7 @@ pub fn document() -> OpenApi {
         apps::create, apps::list, apps::show, apps::delete, apps::get, apps::set, apps::unset,
         envs::create, envs::list, envs::show, envs::delete, envs::set,
         bases::bake, bases::list, bakes::bake, blobs::put,
-        images::list, images::show, images::remove, images::collect,
+        images::list, images::show, images::remove, images::collect, runs::run, runs::stop,
         configuration::show, configuration::log, configuration::diff, configuration::file,
         configuration::put, configuration::list, git::references, git::fetch, git::push,
         ask::plan, ask::deploy, ask::rollback, ask::redeploy,

@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::handlers::deployments::ask;
 use crate::handlers::{
     apps, bakes, bases, blobs, configuration, deployments, envs, git, health, images, lock, logs,
-    running,
+    running, runs,
 };
 use crate::refusal::Refusal;
 use axum::Router;
@@ -50,6 +50,8 @@ pub(crate) fn table() -> Vec<Route> {
         (paths::BLOB, PATIENT, put(blobs::put)),
         (paths::IMAGES, PROMPT, get(images::list)),
         (paths::IMAGE, PROMPT, get(images::show).delete(images::remove)),
+        (paths::RUNS, PROMPT, post(runs::run)),
+        (paths::RUN_STOP, PROMPT, post(runs::stop)),
         (paths::COLLECT, PATIENT, post(images::collect)),
         (paths::CONFIG, PROMPT, get(configuration::show)),
         (paths::CONFIG_LOG, PROMPT, get(configuration::log)),

@@ -10,8 +10,40 @@ use kiln_store::images::{self, ImageRow, Named, VersionRow};
 use kiln_store::{Connection, Read, Write};
 
 impl Bakery {
-    /// Names the image, and says whether it had the name already.
+    /// Records the image and names it, if it is to have a name; says whether all of that was so
+    /// already.
     pub(crate) async fn record(
+        &self,
+        image: &ImageRow,
+        new: &NewBake,
+        notes: Notes,
+        by: &By,
+    ) -> Result<(Option<Version>, bool), BakeError> {
+        if new.unnamed {
+            return Ok((None, self.record_unnamed(image, notes, by).await?));
+        }
+        let (version, cached) = self.record_named(image, new, notes, by).await?;
+        Ok((Some(version), cached))
+    }
+
+    async fn record_unnamed(
+        &self,
+        image: &ImageRow,
+        mut notes: Notes,
+        by: &By,
+    ) -> Result<bool, BakeError> {
+        let known = images::image(&mut *self.db.read().await?, &image.digest).await?.is_some();
+        if known && notes.is_empty() {
+            return Ok(true);
+        }
+        let mut write = self.db.write().await?;
+        notes.write(&mut write, by.at_ms).await?;
+        images::add_image(&mut write, image).await?;
+        write.commit().await?;
+        Ok(known)
+    }
+
+    async fn record_named(
         &self,
         image: &ImageRow,
         new: &NewBake,

@@ -41,6 +41,9 @@ impl Order {
     /// # Errors
     /// [`BakeError`] for one that asks for nothing, for two things, or for what it has no files of.
     pub(crate) fn read(new: &NewBake) -> Result<Self, BakeError> {
+        if new.unnamed && new.version.is_some() {
+            return Err(BakeError::Unclear("a version names an image that is to have no name"));
+        }
         match (&new.recipe, &new.package) {
             (Some(text), None) => Self::of_recipe(new, text),
             (None, Some(package)) => Self::of_package(new, package),

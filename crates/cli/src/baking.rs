@@ -25,11 +25,21 @@ const LAST_LINES: usize = 20;
 #[derive(Debug)]
 pub(crate) struct Order {
     pub(crate) app: AppName,
-    /// The server names it when there is none.
-    pub(crate) version: Option<Version>,
+    pub(crate) name: Name,
     pub(crate) source: Source,
     pub(crate) base: Option<BaseName>,
     pub(crate) refresh: bool,
+}
+
+/// What the image is to be called.
+#[derive(Debug)]
+pub(crate) enum Name {
+    /// As the person says.
+    Version(Version),
+    /// By the day and a number.
+    Dated,
+    /// Nothing: it is to be used once.
+    Unnamed,
 }
 
 /// Where what is baked comes from.
@@ -51,14 +61,20 @@ pub(crate) async fn bake(session: &Session, order: Order) -> Result<Baked, CliEr
         }
         Source::Packages(files, service) => (None, Some(service), Context::of_packages(&files)?),
     };
+    let unnamed = matches!(order.name, Name::Unnamed);
+    let version = match order.name {
+        Name::Version(version) => Some(version),
+        Name::Dated | Name::Unnamed => None,
+    };
     let new = NewBake {
         app: order.app,
-        version: order.version,
+        version,
         recipe,
         package,
         context: context.entries.clone(),
         base: order.base,
         refresh: order.refresh,
+        unnamed,
     };
     for _ in 1..ATTEMPTS {
         match attempt(session, &new).await {
@@ -87,16 +103,25 @@ fn recipe_text(directory: &Path) -> Result<String, CliError> {
     })
 }
 
+/// The application of the recipe in a directory.
+pub(crate) fn app_of(directory: &Path) -> Result<AppName, CliError> {
+    Ok(read(directory, &recipe_text(directory)?)?.app)
+}
+
 fn check(asked: &AppName, directory: &Path, text: &str) -> Result<Recipe, CliError> {
-    let path = directory.join(FILE);
-    let recipe = Recipe::parse(text)
-        .map_err(|mistake| CliError::invalid(format!("{}: {mistake}", path.display())))?;
+    let recipe = read(directory, text)?;
     if recipe.app != *asked {
-        let Recipe { app, .. } = &recipe;
+        let (path, app) = (directory.join(FILE), &recipe.app);
         let message = format!("{} is the recipe of {app}, not of {asked}", path.display());
         return Err(CliError::invalid(message));
     }
     Ok(recipe)
+}
+
+fn read(directory: &Path, text: &str) -> Result<Recipe, CliError> {
+    let path = directory.join(FILE);
+    Recipe::parse(text)
+        .map_err(|mistake| CliError::invalid(format!("{}: {mistake}", path.display())))
 }
 
 /// How a bake goes.

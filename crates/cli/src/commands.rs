@@ -23,6 +23,7 @@ pub mod resize;
 pub mod resume;
 pub mod retry;
 pub mod rollback;
+pub mod run;
 pub mod ship;
 pub mod status;
 pub mod stop;
@@ -38,6 +39,7 @@ use crate::CliError;
 use crate::globals::{Globals, Rest};
 use crate::session::Session;
 use kiln_protocol::Exit;
+use std::process::ExitCode;
 
 /// Everything that can be typed after `kiln`.
 #[derive(Debug, clap::Subcommand)]
@@ -55,6 +57,7 @@ pub enum Command {
     Bake(bake::Bake),
     #[command(subcommand)]
     Image(image::Image),
+    Run(run::Run),
     #[command(subcommand)]
     Config(config::Config),
     Plan(plan::Plan),
@@ -87,8 +90,16 @@ pub enum Command {
 }
 
 /// Runs a command that talks to a server.
-pub(crate) async fn run(command: Command, globals: Globals) -> Result<Exit, CliError> {
+pub(crate) async fn run(command: Command, globals: Globals) -> Result<ExitCode, CliError> {
     let session = Session::new(&globals)?;
+    match command {
+        Command::Run(command) => command.run(&session).await,
+        command => ask(command, session).await.map(ExitCode::from),
+    }
+}
+
+/// Runs a command that ends with one of Kiln's own exit codes.
+async fn ask(command: Command, session: Session) -> Result<Exit, CliError> {
     match command {
         Command::App(command) => command.run(&session).await,
         Command::Env(command) => command.run(&session).await,
@@ -120,6 +131,7 @@ pub(crate) async fn run(command: Command, globals: Globals) -> Result<Exit, CliE
         Command::Up(_)
         | Command::Down(_)
         | Command::Upgrade(_)
+        | Command::Run(_)
         | Command::Server(_)
         | Command::Router(_)
         | Command::Shim(_) => Err(CliError::internal("this command is the kiln program's own")),

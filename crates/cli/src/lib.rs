@@ -24,6 +24,7 @@ mod memory;
 mod outcome;
 mod output;
 mod progress;
+mod running;
 mod session;
 mod table;
 mod words;
@@ -121,7 +122,12 @@ where
 pub fn run(parsed: Parsed) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match runtime {
-        Ok(runtime) => runtime.block_on(execute(parsed.command, parsed.globals)),
+        Ok(runtime) => {
+            let exit = runtime.block_on(execute(parsed.command, parsed.globals));
+            // Not waiting for a write that nobody reads.
+            runtime.shutdown_background();
+            exit
+        }
         Err(error) => CliError::internal(format!("the runtime cannot start: {error}")).report(),
     }
 }
@@ -129,7 +135,7 @@ pub fn run(parsed: Parsed) -> ExitCode {
 /// Does what was asked and says how it went.
 pub async fn execute(command: Command, globals: Globals) -> ExitCode {
     match commands::run(command, globals).await {
-        Ok(exit) => exit.into(),
+        Ok(exit) => exit,
         Err(error) => error.report(),
     }
 }

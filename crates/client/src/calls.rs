@@ -6,5 +6,6 @@ mod configuration;
 mod deployments;
 mod images;
 mod running;
+mod runs;
 
 pub use running::LogQuery;

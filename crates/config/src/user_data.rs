@@ -10,18 +10,18 @@ use std::num::NonZeroU16;
 /// What Kiln knows of one instance.
 #[derive(Debug, Clone, Copy)]
 pub struct InstanceFacts<'a> {
-    /// The application.
-    pub app: &'a AppName,
-    /// The environment.
-    pub env: &'a EnvName,
+    /// The application; none for a run of an image that is of none.
+    pub app: Option<&'a AppName>,
+    /// The environment; none for a run outside of any.
+    pub env: Option<&'a EnvName>,
     /// The process.
     pub process: &'a ProcessName,
-    /// The group that it belongs to.
-    pub group: &'a GroupName,
+    /// The group that it belongs to; none for a run.
+    pub group: Option<&'a GroupName>,
     /// Its own id.
     pub instance: InstanceId,
-    /// The release that it runs.
-    pub release: ReleaseId,
+    /// The release that it runs; none for a run.
+    pub release: Option<ReleaseId>,
     /// The image of that release.
     pub image: Digest,
     /// The port that it is to listen on.
@@ -36,17 +36,17 @@ pub fn environment(
     facts: &InstanceFacts<'_>,
 ) -> BTreeMap<String, String> {
     let own = [
-        ("KILN_APP", facts.app.to_string()),
-        ("KILN_ENV", facts.env.to_string()),
-        ("KILN_PROCESS", facts.process.to_string()),
-        ("KILN_GROUP", facts.group.to_string()),
-        ("KILN_INSTANCE", facts.instance.to_string()),
-        ("KILN_RELEASE", facts.release.to_string()),
-        ("KILN_IMAGE", facts.image.to_string()),
+        ("KILN_APP", facts.app.map(ToString::to_string)),
+        ("KILN_ENV", facts.env.map(ToString::to_string)),
+        ("KILN_PROCESS", Some(facts.process.to_string())),
+        ("KILN_GROUP", facts.group.map(ToString::to_string)),
+        ("KILN_INSTANCE", Some(facts.instance.to_string())),
+        ("KILN_RELEASE", facts.release.map(|release| release.to_string())),
+        ("KILN_IMAGE", Some(facts.image.to_string())),
+        ("PORT", facts.port.map(|port| port.to_string())),
     ];
-    let port = facts.port.map(|port| ("PORT", port.to_string()));
     let mut all = variables(properties);
-    all.extend(own.into_iter().chain(port).map(|(name, value)| (name.to_owned(), value)));
+    all.extend(own.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
     all
 }
 
@@ -79,12 +79,12 @@ mod tests {
         let process = ProcessName::parse("web").unwrap();
         let group = GroupName::new(&app, &env, &process, GroupNumber(3));
         let facts = InstanceFacts {
-            app: &app,
-            env: &env,
+            app: Some(&app),
+            env: Some(&env),
             process: &process,
-            group: &group,
+            group: Some(&group),
             instance: InstanceId::from_random([1; 6]),
-            release: ReleaseId::of(b"r"),
+            release: Some(ReleaseId::of(b"r")),
             image: Digest::of(b"i"),
             port: NonZeroU16::new(8080),
         };

@@ -87,10 +87,11 @@ pub async fn launch(exe: &Path, dir: &Path) -> Result<Instance, LaunchError> {
 }
 
 /// A shim whose command runs.
+#[derive(Debug)]
 pub(crate) struct Shim {
     pub(crate) child: Child,
     pub(crate) out: BufReader<ChildStdout>,
-    instance: Instance,
+    pub(crate) instance: Instance,
 }
 
 /// Starts a shim and waits for its word.

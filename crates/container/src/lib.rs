@@ -22,6 +22,7 @@
 pub mod shim;
 pub mod step;
 
+mod attached;
 mod cgroups;
 mod clock;
 mod error;
@@ -33,6 +34,7 @@ mod program;
 mod record;
 mod spec;
 
+pub use attached::{Attached, Stream, attach};
 pub use cgroups::{Cgroups, Usage};
 pub use ident::{Boot, ProcessIdent};
 pub use launch::{

@@ -8,7 +8,8 @@ use netlink_packet_core::{
 };
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{
-    InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+    InfoBridgePort, InfoData, InfoKind, InfoPortData, InfoPortKind, InfoVeth, LinkAttribute,
+    LinkFlags, LinkInfo, LinkMessage,
 };
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
@@ -91,6 +92,18 @@ impl Netlink {
             ]),
         ];
         self.request(Message::NewLink(near), NLM_F_CREATE | NLM_F_EXCL)
+    }
+
+    /// Keeps a link of a bridge from its other links that are kept apart.
+    pub(crate) fn keep_apart(&mut self, index: u32) -> io::Result<()> {
+        let mut link = LinkMessage::default();
+        link.header.index = index;
+        let port = InfoPortData::BridgePort(vec![InfoBridgePort::Isolated(true)]);
+        link.attributes = vec![LinkAttribute::LinkInfo(vec![
+            LinkInfo::PortKind(InfoPortKind::Bridge),
+            LinkInfo::PortData(port),
+        ])];
+        self.request(Message::NewLink(link), 0)
     }
 
     /// Makes a bridge, up, ready for `address`.

@@ -102,6 +102,9 @@ pub struct Attachment {
     pub prefix: u8,
     /// The bridge's own address, the way out.
     pub gateway: Ipv4Addr,
+    /// Whether it reaches the gateway alone, and none of its neighbours that are kept apart too.
+    #[serde(default)]
+    pub apart: bool,
 }
 
 impl Network {
@@ -192,7 +195,7 @@ impl Bridge {
     pub fn attach(&self, host: u8) -> Option<Attachment> {
         let address = self.subnet.address(u32::from(host)).filter(|_| (2..255).contains(&host))?;
         let (bridge, prefix) = (self.name.clone(), self.subnet.prefix());
-        Some(Attachment { bridge, address, prefix, gateway: self.gateway() })
+        Some(Attachment { bridge, address, prefix, gateway: self.gateway(), apart: false })
     }
 
     fn ensure(&self) -> io::Result<()> {

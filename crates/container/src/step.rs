@@ -6,15 +6,16 @@
 //! it, `/tmp`, `/dev`, `/proc` and `/sys` are mounts, and `/etc/{resolv.conf,hosts,hostname}` are
 //! covered by files of the host's while the command runs.
 
-use crate::launch::{LaunchError, spawn};
+pub use crate::attached::Stream;
+
+use crate::attached::attach;
+use crate::launch::LaunchError;
 use crate::record::ExitRecord;
 use crate::spec::{InstanceSpec, Limits, NetworkMode, Output, Root, Stop, User, WritableLayer};
 use kiln_names::{InstallId, InstanceId, Span};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
-use tokio::io::{AsyncReadExt, BufReader};
-use tokio::process::ChildStdout;
 
 /// What package managers need, of what Docker grants by default. Without `MKNOD`: a device made in a
 /// layer would work nowhere else either, since layers are mounted without devices.
@@ -33,15 +34,6 @@ pub const CAPABILITIES: [&str; 13] = [
     "SETUID",
     "SYS_CHROOT",
 ];
-
-/// Which of its two streams a command wrote to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stream {
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
-}
 
 /// One step.
 #[derive(Debug, Clone)]
@@ -97,30 +89,12 @@ pub async fn run(
     mut output: impl FnMut(Stream, &[u8]),
 ) -> Result<ExitRecord, StepError> {
     step.instance_spec().write(&step.dir).map_err(StepError::Spec)?;
-    let mut shim = spawn(&step.exe, &step.dir).await.map_err(StepError::Launch)?;
-    relay(&mut shim.out, &mut output).await.map_err(StepError::Lost)?;
-    shim.child.wait().await.map_err(StepError::Lost)?;
-    let record = ExitRecord::read(&step.dir).map_err(StepError::Lost)?;
-    record.ok_or_else(|| StepError::Lost(io::Error::other("its shim left no record")))
-}
-
-/// Reads frames until the shim closes its end.
-async fn relay(
-    from: &mut BufReader<ChildStdout>,
-    output: &mut impl FnMut(Stream, &[u8]),
-) -> io::Result<()> {
+    let mut attached = attach(&step.exe, &step.dir).await.map_err(StepError::Launch)?;
     let mut bytes = Vec::new();
-    loop {
-        let mut header = [0; Stream::HEADER];
-        match from.read_exact(&mut header).await {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
-            other => other?,
-        };
-        let (stream, length) = Stream::of_header(header)?;
-        bytes.resize(length, 0);
-        from.read_exact(&mut bytes).await?;
+    while let Some(stream) = attached.next(&mut bytes).await.map_err(StepError::Lost)? {
         output(stream, &bytes);
     }
+    attached.finish().await.map_err(StepError::Lost)
 }
 
 impl StepSpec {
@@ -146,55 +120,5 @@ impl StepSpec {
             init: None,
             output: Output::Caller,
         }
-    }
-}
-
-impl Stream {
-    /// Both, by [`Stream::index`].
-    pub(crate) const ALL: [Self; 2] = [Self::Stdout, Self::Stderr];
-    /// How many bytes stand before each piece of output: the stream, and a length of 32 bits with
-    /// the highest byte first.
-    pub(crate) const HEADER: usize = 5;
-
-    pub(crate) const fn index(self) -> usize {
-        match self {
-            Self::Stdout => 0,
-            Self::Stderr => 1,
-        }
-    }
-
-    /// What stands before a piece of output of this length.
-    pub(crate) fn header(self, length: usize) -> [u8; Self::HEADER] {
-        let length = u32::try_from(length).expect("pieces are as long as a pipe at most");
-        let [a, b, c, d] = length.to_be_bytes();
-        [u8::from(self == Self::Stderr), a, b, c, d]
-    }
-
-    fn of_header([stream, length @ ..]: [u8; Self::HEADER]) -> io::Result<(Self, usize)> {
-        let stream = Self::ALL.get(usize::from(stream)).copied();
-        let stream = stream.ok_or_else(|| io::Error::other("a shim spoke out of turn"))?;
-        Ok((stream, u32::from_be_bytes(length) as usize))
-    }
-}
-
-impl std::fmt::Display for Stream {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Stdout => "stdout",
-            Self::Stderr => "stderr",
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_header_reads_back_what_it_says() {
-        for (stream, length) in [(Stream::Stdout, 0), (Stream::Stderr, 65_536)] {
-            assert_eq!(Stream::of_header(stream.header(length)).unwrap(), (stream, length));
-        }
-        assert!(Stream::of_header([2, 0, 0, 0, 0]).is_err());
     }
 }

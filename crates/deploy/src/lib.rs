@@ -36,6 +36,7 @@ mod release;
 mod request;
 mod retirer;
 mod room;
+mod run;
 mod status;
 pub mod view;
 
@@ -49,4 +50,5 @@ pub use progress::{Progress, ProgressEvent, ProgressStream};
 pub use release::Release;
 pub use request::{Ask, Deploy, Request, Target, Why};
 pub use room::Room;
+pub use run::RunAsk;
 pub use status::{Direction, IllegalTransition, Status};

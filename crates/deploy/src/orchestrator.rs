@@ -54,6 +54,10 @@ impl Orchestrator {
         Self(Arc::new(Inner { kit, tasks: Mutex::default(), retirer: Mutex::default() }))
     }
 
+    pub(crate) fn kit(&self) -> &Kit {
+        &self.0.kit
+    }
+
     /// Goes on with every deployment that was in progress, and with removing groups. Returns the
     /// deployments that it took up. One whose journal makes no sense becomes stuck; the others go
     /// on.

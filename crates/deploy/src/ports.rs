@@ -49,11 +49,11 @@ pub trait Images: Send + Sync + std::fmt::Debug {
     /// When it cannot be told.
     async fn newest(&self, app: &AppName) -> Result<Option<(Digest, String)>, Problem>;
 
-    /// What an image is, and whether it may run in an environment.
+    /// What an image is, and whether it may run in an environment, if one is meant.
     ///
     /// # Errors
     /// Not found, or not whole.
-    async fn facts(&self, image: &Digest, env: &EnvName) -> Result<ImageFacts, Problem>;
+    async fn facts(&self, image: &Digest, env: Option<&EnvName>) -> Result<ImageFacts, Problem>;
 }
 
 /// What an image is.

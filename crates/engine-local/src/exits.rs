@@ -39,7 +39,8 @@ pub(crate) fn never_started(cause: String, at_ms: u64) -> Exit {
     Exit { code, signal, out_of_memory: false, cause, at_ms, memory_peak }
 }
 
-fn of_record(limit: Option<ByteSize>, record: ExitRecord, at_ms: u64) -> Exit {
+/// What the shim wrote down of an instance that may use so much memory.
+pub(crate) fn of_record(limit: Option<ByteSize>, record: ExitRecord, at_ms: u64) -> Exit {
     let cause = match record.oom_killed {
         true => with_memory(limit, &record),
         false => record.cause,

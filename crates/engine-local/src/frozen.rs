@@ -1,106 +1,185 @@
-//! From a group's spec to the spec of one instance, as the shim reads it.
+//! From what a group or a run is made of to the spec of one instance, as the shim reads it.
 
+use crate::addresses::Segment;
 use crate::inner::Inner;
 use crate::life::Birth;
 use crate::machine::hostname;
 use kiln_config::InstanceFacts;
 use kiln_container::{InstanceSpec, Limits, NetworkMode, Output, Rlimit, Root, Stop, User};
-use kiln_engine::GroupSpec;
+use kiln_engine::{GroupSpec, RunSpec, UserData};
 use kiln_image::Image;
 use kiln_init::{InitSpec, PROGRAM};
+use kiln_names::{Digest, InstanceId};
 use kiln_protocol::configuration::Network;
+use kiln_protocol::recipe::ImageProcess;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
 /// Makes the instance's directory with its frozen spec in it.
 pub(crate) fn write(inner: &Inner, birth: &Birth, dir: &Path) -> Result<(), String> {
-    let chain = |error: &dyn std::error::Error| crate::exits::chain(error);
-    let image = inner.images.image(&birth.spec.image).map_err(|error| chain(&error))?;
-    let lower = inner.images.lower_dirs(&birth.spec.image).map_err(|error| chain(&error))?;
-    let spec = spec(inner, birth, &image, lower);
-    std::fs::create_dir_all(dir).map_err(|error| chain(&error))?;
-    spec.write(dir).map_err(|error| chain(&error))
+    let group = &birth.spec;
+    let segment = Segment::from(&group.env);
+    freeze(inner, &of_group(birth, network(inner, &segment, group.params.network, birth.address)))
+        .and_then(|spec| put(&spec, dir))
 }
 
-fn spec(inner: &Inner, birth: &Birth, image: &Image, mut lower: Vec<PathBuf>) -> InstanceSpec {
+/// The same for a run that has that id and address.
+pub(crate) fn write_run(
+    inner: &Inner,
+    (id, run): (InstanceId, &RunSpec),
+    (segment, address): (&Segment, SocketAddr),
+    dir: &Path,
+) -> Result<(), String> {
+    let network = network(inner, segment, run.network, address);
+    freeze(inner, &of_run(id, run, address, network)).and_then(|spec| put(&spec, dir))
+}
+
+fn put(spec: &InstanceSpec, dir: &Path) -> Result<(), String> {
+    let chain = |error: std::io::Error| crate::exits::chain(&error);
+    std::fs::create_dir_all(dir).map_err(chain)?;
+    spec.write(dir).map_err(chain)
+}
+
+/// What differs between instances.
+struct Contents<'a> {
+    id: InstanceId,
+    image: &'a Digest,
+    run: &'a ImageProcess,
+    user_data: &'a UserData,
+    /// Variables over those of the image.
+    env: BTreeMap<String, String>,
+    hostname: String,
+    network: NetworkMode,
+    limits: Limits,
+    output: Output,
+}
+
+fn freeze(inner: &Inner, contents: &Contents<'_>) -> Result<InstanceSpec, String> {
+    let chain = |error: kiln_image::Error| crate::exits::chain(&error);
+    let image = inner.images.image(contents.image).map_err(chain)?;
+    let lower = inner.images.lower_dirs(contents.image).map_err(chain)?;
+    Ok(spec(inner, contents, &image, lower))
+}
+
+fn spec(
+    inner: &Inner,
+    contents: &Contents<'_>,
+    image: &Image,
+    mut lower: Vec<PathBuf>,
+) -> InstanceSpec {
     // The store names the top layer first, as overlayfs does; a spec names the base first.
     lower.reverse();
-    let group = &birth.spec;
+    let run = contents.run;
     let has_init = image.config.entrypoint.first().is_some_and(|program| program == PROGRAM);
     InstanceSpec {
         v: InstanceSpec::VERSION,
         install: inner.machine.install,
-        instance: birth.id,
+        instance: contents.id,
         root: Root { lower, writable: None },
-        command: if has_init { vec![PROGRAM.to_owned()] } else { group.run.command.clone() },
-        env: environment(birth, &image.config.env),
+        command: if has_init { vec![PROGRAM.to_owned()] } else { run.command.clone() },
+        env: environment(&image.config.env, &contents.env),
         cwd: PathBuf::from("/"),
-        user: User { uid: group.run.uid, gid: group.run.gid },
-        capabilities: group.run.capabilities.iter().map(|c| c.as_str().to_owned()).collect(),
-        writable: group.run.writable.iter().map(|path| PathBuf::from(path.as_str())).collect(),
-        hostname: hostname(&group.name, group.id, birth.slot),
-        network: network(inner, birth),
-        limits: limits(group),
+        user: User { uid: run.uid, gid: run.gid },
+        capabilities: run.capabilities.iter().map(|c| c.as_str().to_owned()).collect(),
+        writable: run.writable.iter().map(|path| PathBuf::from(path.as_str())).collect(),
+        hostname: contents.hostname.clone(),
+        network: contents.network.clone(),
+        limits: contents.limits,
         rlimits: Rlimit::defaults(),
-        stop: Stop {
-            signal: group.run.stop.signal.as_str().to_owned(),
-            timeout: group.run.stop.timeout,
-        },
-        init: has_init.then(|| init(group)),
-        output: Output::Log,
+        stop: Stop { signal: run.stop.signal.as_str().to_owned(), timeout: run.stop.timeout },
+        init: has_init.then(|| init(run, contents.user_data)),
+        output: contents.output,
     }
 }
 
 /// The image's own variables, then the configuration's and Kiln's, which nothing overrides.
-fn environment(birth: &Birth, image: &[String]) -> BTreeMap<String, String> {
-    let group = &birth.spec;
-    let mut env: BTreeMap<String, String> = image
-        .iter()
-        .filter_map(|pair| pair.split_once('='))
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect();
-    env.extend(kiln_config::environment(&group.user_data.properties, &facts(birth)));
+fn environment(image: &[String], own: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let image = image.iter().filter_map(|pair| pair.split_once('='));
+    let mut env: BTreeMap<String, String> =
+        image.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    env.extend(own.clone());
     env
 }
 
-fn facts(birth: &Birth) -> InstanceFacts<'_> {
-    let group = &birth.spec;
-    InstanceFacts {
-        app: &group.app,
-        env: &group.env,
-        process: &group.process,
-        group: &group.name,
-        instance: birth.id,
-        release: group.release,
-        image: group.image,
-        port: NonZeroU16::new(birth.address.port()),
+fn init(run: &ImageProcess, user_data: &UserData) -> InitSpec {
+    InitSpec {
+        properties: user_data.properties.clone(),
+        launch: user_data.launch.clone(),
+        command: run.command.clone(),
+        ..InitSpec::default()
     }
 }
 
-fn network(inner: &Inner, birth: &Birth) -> NetworkMode {
-    match birth.spec.params.network {
+fn network(inner: &Inner, segment: &Segment, mode: Network, address: SocketAddr) -> NetworkMode {
+    match mode {
         Network::Host => NetworkMode::Host,
         Network::Isolated => {
-            let attachment = inner.machine.addresses.attachment(&birth.spec.env, birth.address);
+            let attachment = inner.machine.addresses.attachment(segment, address);
             attachment.map_or(NetworkMode::Loopback, NetworkMode::Isolated)
         }
     }
 }
 
-fn limits(group: &GroupSpec) -> Limits {
-    Limits {
-        memory: Some(group.params.memory),
-        cpu_millis: Some(group.params.cpu.0),
-        pids: Some(group.params.pids),
+fn of_group(birth: &Birth, network: NetworkMode) -> Contents<'_> {
+    let group: &GroupSpec = &birth.spec;
+    let facts = InstanceFacts {
+        app: Some(&group.app),
+        env: Some(&group.env),
+        process: &group.process,
+        group: Some(&group.name),
+        instance: birth.id,
+        release: Some(group.release),
+        image: group.image,
+        port: NonZeroU16::new(birth.address.port()),
+    };
+    Contents {
+        id: birth.id,
+        image: &group.image,
+        run: &group.run,
+        user_data: &group.user_data,
+        env: kiln_config::environment(&group.user_data.properties, &facts),
+        hostname: hostname(&group.name, group.id, birth.slot),
+        network,
+        limits: Limits {
+            memory: Some(group.params.memory),
+            cpu_millis: Some(group.params.cpu.0),
+            pids: Some(group.params.pids),
+        },
+        output: Output::Log,
     }
 }
 
-fn init(group: &GroupSpec) -> InitSpec {
-    InitSpec {
-        properties: group.user_data.properties.clone(),
-        launch: group.user_data.launch.clone(),
-        command: group.run.command.clone(),
-        ..InitSpec::default()
+fn of_run(
+    id: InstanceId,
+    run: &RunSpec,
+    address: SocketAddr,
+    network: NetworkMode,
+) -> Contents<'_> {
+    let facts = InstanceFacts {
+        app: run.app.as_ref(),
+        env: run.env.as_ref(),
+        process: &run.process,
+        group: None,
+        instance: id,
+        release: None,
+        image: run.image,
+        port: NonZeroU16::new(address.port()),
+    };
+    Contents {
+        id,
+        image: &run.image,
+        run: &run.run,
+        user_data: &run.user_data,
+        env: kiln_config::environment(&run.user_data.properties, &facts),
+        hostname: format!("run-{id}"),
+        network,
+        limits: Limits {
+            memory: Some(run.memory),
+            cpu_millis: Some(run.cpu.0),
+            pids: Some(run.pids),
+        },
+        output: Output::Caller,
     }
 }

@@ -3,6 +3,7 @@
 use crate::link::Link;
 use crate::machine::Machine;
 use crate::model::Model;
+use crate::runs::Runs;
 use kiln_store::Database;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Semaphore, watch};
@@ -18,6 +19,7 @@ pub(crate) struct Inner {
     pub(crate) machine: Machine,
     pub(crate) link: Link,
     pub(crate) launches: Semaphore,
+    pub(crate) runs: Runs,
     /// Where the engine began: its tasks live and end with that, whoever calls it from where.
     tasks: tokio::runtime::Handle,
     model: Mutex<Model>,
@@ -38,6 +40,7 @@ impl Inner {
             machine,
             link,
             launches: Semaphore::new(LAUNCHES_AT_ONCE),
+            runs: Runs::default(),
             tasks: tokio::runtime::Handle::current(),
             model: Mutex::new(model),
             changes: watch::Sender::new(0),

@@ -2,7 +2,7 @@
 
 mod decide;
 
-use crate::addresses::AddressError;
+use crate::addresses::{AddressError, Segment};
 use crate::drain::drain;
 use crate::inner::Inner;
 use crate::life::{self, Birth};
@@ -122,7 +122,8 @@ async fn start(inner: &Arc<Inner>, id: GroupId, slots: &[u32]) -> Result<(), Kee
     inner.link.in_force(FIRST_TABLE).await;
     let mut births = Vec::new();
     if let Err(error) = conceive_all(inner, &spec, slots, &mut births).await {
-        let release = |birth: &Birth| inner.machine.addresses.release(&spec.env, birth.address);
+        let segment = Segment::from(&spec.env);
+        let release = |birth: &Birth| inner.machine.addresses.release(&segment, birth.address);
         births.iter().for_each(release);
         return Err(error);
     }
@@ -162,7 +163,8 @@ fn conceive(
     slot: u32,
     place: u32,
 ) -> Result<Birth, AddressError> {
-    let address = inner.machine.addresses.take(spec, place)?;
+    let (segment, port) = (Segment::from(&spec.env), spec.run.port);
+    let address = inner.machine.addresses.take(&segment, place, spec.params.network, port)?;
     Ok(Birth { spec: spec.clone(), id: inner.machine.new_instance_id(), slot, address })
 }
 

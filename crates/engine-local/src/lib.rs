@@ -30,6 +30,7 @@ mod machine;
 mod model;
 mod recover;
 mod routing;
+mod runs;
 mod traffic;
 mod usage;
 

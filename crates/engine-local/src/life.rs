@@ -1,5 +1,6 @@
 //! One instance's life: recorded, launched, watched until it ends, recorded again, cleaned up.
 
+use crate::addresses::Segment;
 use crate::inner::Inner;
 use crate::model::{PORTLESS_START, Phase};
 use crate::{exits, frozen, usage};
@@ -124,7 +125,7 @@ pub(crate) async fn bury(
     if acknowledged.is_err() {
         inner.link.in_force(without).await;
     }
-    inner.machine.addresses.release(env, address);
+    inner.machine.addresses.release(&Segment::from(env), address);
 }
 
 fn note(inner: &Inner, birth: &Birth, exit: Exit) {

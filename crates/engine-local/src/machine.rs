@@ -93,6 +93,17 @@ impl Machine {
         unless_gone(std::fs::remove_dir_all(gone))
     }
 
+    /// Removes what is left of an instance that nobody knows: its processes and its link too, if its
+    /// shim did not come to that.
+    pub(crate) fn sweep(&self, id: InstanceId) -> io::Result<()> {
+        let dir = self.instance_dir(id);
+        let lost = match dir.join(kiln_container::InstanceSpec::FILE).exists() {
+            true => kiln_container::cleanup(&dir, &self.cgroups).map_err(io::Error::other),
+            false => Ok(()),
+        };
+        self.clean(id).and(lost)
+    }
+
     /// The instances that have files here, those whose removal was cut short included.
     pub(crate) fn with_files(&self) -> Vec<InstanceId> {
         let entries = std::fs::read_dir(&self.instances).into_iter().flatten().flatten();

@@ -12,6 +12,10 @@ use kiln_store::{Database, local};
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long the shim of a stray instance may take to end once it was asked to kill.
+const STRAY_ENDS: Duration = Duration::from_secs(5);
 
 /// The groups and the traffic as they should be.
 pub(crate) async fn model(db: &Database) -> Result<Model, LocalError> {
@@ -40,7 +44,7 @@ enum Found {
 /// Adopts what runs and begins to keep all groups.
 pub(crate) async fn take_over(inner: &Arc<Inner>) -> Result<(), LocalError> {
     let rows = local::live_instances(&mut *inner.db.read().await?).await?;
-    sweep(inner, &rows.iter().map(|row| row.id).collect());
+    sweep(inner, &rows.iter().map(|row| row.id).collect()).await;
     for row in rows {
         let Some(address) = row.address else { continue };
         inner.machine.addresses.retake(&row.env, address);
@@ -111,15 +115,31 @@ async fn lay_to_rest(inner: Arc<Inner>, row: local::InstanceRow, address: Socket
     life::bury(&inner, record, &row.env, address).await;
 }
 
-/// Removes what no row of the database answers for: a crash between two steps of a launch or of a
-/// cleaning leaves such things.
-fn sweep(inner: &Inner, known: &HashSet<InstanceId>) {
+/// Removes what no row of the database answers for: runs and steps of bakes that the server before
+/// was watching, and what a crash between two steps of a launch or of a cleaning leaves.
+async fn sweep(inner: &Arc<Inner>, known: &HashSet<InstanceId>) {
     let machine = &inner.machine;
     let all = machine.with_files().into_iter().chain(machine.cgroups.list());
     let strays: HashSet<InstanceId> = all.filter(|id| !known.contains(id)).collect();
     for id in strays {
-        if let Err(error) = machine.clean(id) {
+        outlive(inner, id).await;
+        let sweeper = inner.clone();
+        let swept = tokio::task::spawn_blocking(move || sweeper.machine.sweep(id)).await;
+        if let Ok(Err(error)) = swept {
             tracing::warn!(instance = %id, %error, "failed to remove a stray instance");
         }
     }
+}
+
+/// A shim that nobody listens to any more is about to end and cleans up itself; one that is stuck is
+/// asked twice, which kills what it runs.
+async fn outlive(inner: &Inner, id: InstanceId) {
+    let (machine, dir) = (&inner.machine, inner.machine.instance_dir(id));
+    let found = kiln_container::Instance::adopt(&dir, &machine.boot);
+    let Ok(Adopted::Running(stray)) = found else { return };
+    for _ in 0..2 {
+        kiln_container::signal_stop(&stray.shim, &machine.boot).ok();
+    }
+    let ended = kiln_container::wait(&stray.shim, &machine.boot);
+    drop(tokio::time::timeout(STRAY_ENDS, ended).await);
 }

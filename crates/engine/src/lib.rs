@@ -9,6 +9,7 @@ mod error;
 mod group;
 mod logs;
 mod observation;
+mod run;
 mod traffic;
 
 pub mod conformance;
@@ -22,6 +23,7 @@ pub use observation::{
     CrashLoop, EndedInstance, Exit, InstanceState, MemoryPeak, Observation, ObservedGroup,
     ObservedInstance, Usage,
 };
+pub use run::{Run, RunEvent, RunSpec, Runner, TooManyRuns};
 pub use traffic::{
     ClusterTraffic, GroupTraffic, Share, Traffic, TrafficObservation, TrafficState, TrafficVersion,
 };

@@ -60,7 +60,8 @@ async fn assemble(
         router: data.router_socket(),
         machine: machine(data, network, program),
     });
-    let engines: Arc<dyn Engines> = Arc::new(LocalEngines(Arc::new(engine.await?)));
+    let engine = Arc::new(engine.await?);
+    let engines: Arc<dyn Engines> = Arc::new(LocalEngines(engine.clone()));
     let clock = Arc::new(SystemClock);
     let ports = Ports {
         images: Arc::new(BakedImages { database: database.clone(), store: images.clone() }),
@@ -83,6 +84,7 @@ async fn assemble(
         bakery,
         orchestrator,
         engines,
+        runner: Some(engine),
         clock,
     })
 }

@@ -31,6 +31,9 @@ pub struct NewBake {
     /// Resolve the packages again.
     #[serde(default)]
     pub refresh: bool,
+    /// Name no version: the image is found by its digest, and goes when garbage is collected.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unnamed: bool,
 }
 
 /// A service that is package files and nothing else. How it is run its systemd unit says, as far as
@@ -92,14 +95,26 @@ pub struct Baked {
     pub image: Digest,
     /// The application.
     pub app: AppName,
-    /// Its name for the image.
-    pub version: Version,
-    /// Whether the version named this very image already.
+    /// Its name for the image; none if it was not to have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<Version>,
+    /// Whether the version named this very image already, or an unnamed one was there.
     pub cached: bool,
     /// The layers above the base, in the order of the steps.
     pub layers: Vec<BakedLayer>,
     /// How long it took.
     pub seconds: f64,
+}
+
+impl Baked {
+    /// What people call the image: `APP:VERSION`, or the beginning of its digest.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match &self.version {
+            Some(version) => format!("{}:{version}", self.app),
+            None => self.image.short(),
+        }
+    }
 }
 
 /// A layer that a step made.

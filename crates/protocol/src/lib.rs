@@ -12,6 +12,7 @@ pub mod paths;
 pub mod problem;
 pub mod recipe;
 pub mod revision;
+pub mod run;
 pub mod status;
 pub mod suggest;
 pub mod wire;

@@ -30,6 +30,10 @@ pub const IMAGES: &str = "/v1/images";
 pub const IMAGE: &str = "/v1/images/{image}";
 /// Collecting what nothing refers to.
 pub const COLLECT: &str = "/v1/collect-images";
+/// Running an image here and now.
+pub const RUNS: &str = "/v1/runs";
+/// Stopping a run; asked a second time, killing it.
+pub const RUN_STOP: &str = "/v1/runs/{run}/stop";
 /// The configuration of an application in an environment; `?at=COMMIT`.
 pub const CONFIG: &str = "/v1/apps/{app}/envs/{env}/config";
 /// Its commits.

@@ -91,13 +91,26 @@ pub async fn next_router_epoch(db: &mut SqliteConnection) -> Result<u64, StoreEr
 /// # Errors
 /// When the database refuses.
 pub async fn network_place(db: &mut SqliteConnection, env: &EnvName) -> Result<u32, StoreError> {
+    place_of(db, env.as_str()).await
+}
+
+/// The place of the network of runs that belong to no environment, kept as well. No environment can
+/// have its name.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn network_place_of_runs(db: &mut SqliteConnection) -> Result<u32, StoreError> {
+    place_of(db, "(runs)").await
+}
+
+async fn place_of(db: &mut SqliteConnection, whose: &str) -> Result<u32, StoreError> {
     // The lowest free place: 0, or one past a place whose successor is free.
     let sql = "INSERT OR IGNORE INTO local_networks (env, place)
         SELECT ?, MIN(p) FROM (SELECT 0 AS p UNION SELECT place + 1 FROM local_networks)
         WHERE p NOT IN (SELECT place FROM local_networks)";
-    sqlx::query(sql).bind(env.as_str()).execute(&mut *db).await?;
+    sqlx::query(sql).bind(whose).execute(&mut *db).await?;
     let sql = "SELECT place FROM local_networks WHERE env = ?";
-    let row = sqlx::query(sql).bind(env.as_str()).fetch_one(db).await?;
+    let row = sqlx::query(sql).bind(whose).fetch_one(db).await?;
     count(&row, 0, "local_networks.place")
 }
 

@@ -18,6 +18,7 @@ mod lock;
 mod memory;
 mod mistakes;
 mod readme;
+mod run;
 mod stuck;
 mod traffic;
 mod upgrades;

@@ -65,6 +65,11 @@ pub(crate) async fn remove(
 ) -> Result<StatusCode, Refusal> {
     let mut write = app.database.write().await?;
     let digest = find::resolve(&mut write, &image).await?;
+    let run = app.runner.as_ref().filter(|runner| runner.images().contains(&digest));
+    if run.is_some() {
+        let detail = format!("image {} is in use: a run is in progress", digest.short());
+        return Err(Refusal::new(Code::InUse, detail));
+    }
     if let Some(user) = user_of(&mut write, &digest).await? {
         let detail = format!("image {} is in use: {user}", digest.short());
         return Err(Refusal::new(Code::InUse, detail));
@@ -131,7 +136,9 @@ pub(crate) async fn collect(
 async fn forget(app: &App, by: &By, older: Span) -> Result<images::References, StoreError> {
     let mut write = app.database.write().await?;
     let older_ms = u64::try_from(older.get().as_millis()).unwrap_or(u64::MAX);
-    for image in images::unneeded(&mut write, by.at_ms.saturating_sub(older_ms)).await? {
+    let run = app.runner.as_ref().map(|runner| runner.images()).unwrap_or_default();
+    let unneeded = images::unneeded(&mut write, by.at_ms.saturating_sub(older_ms)).await?;
+    for image in unneeded.into_iter().filter(|image| !run.contains(image)) {
         images::remove_image(&mut write, &image, by).await?;
     }
     bakes::forget_layers(&mut write, by.at_ms.saturating_sub(UNUSED_MS)).await?;

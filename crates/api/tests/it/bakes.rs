@@ -88,10 +88,10 @@ async fn images_are_listed_shown_removed_and_their_space_freed() {
     let (one, two) = (rig.bake("one").await, rig.bake("two").await);
     let listed = rig.client.images(Some(&hello())).await.unwrap();
     assert_eq!(listed.iter().map(|it| it.image).collect::<Vec<_>>(), [two.image, one.image]);
-    assert_eq!(listed[0].versions, [format!("hello:{}", two.version)]);
+    assert_eq!(listed[0].versions, [two.name()]);
     assert!(listed[0].bytes > 0);
 
-    let image = ImageRef::Version(hello(), two.version.clone());
+    let image = ImageRef::Version(hello(), two.version.clone().unwrap());
     let shown = rig.client.image(&image).await.unwrap();
     assert_eq!(shown.image, two.image);
     assert_eq!(shown.processes[0].command, ["/bin/true"]);

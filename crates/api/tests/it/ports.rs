@@ -36,7 +36,7 @@ impl Images for Baked {
         Ok(row.map(|row| (row.digest, row.version.to_string())))
     }
 
-    async fn facts(&self, image: &Digest, _env: &EnvName) -> Result<ImageFacts, Problem> {
+    async fn facts(&self, image: &Digest, _env: Option<&EnvName>) -> Result<ImageFacts, Problem> {
         let image = self.store.image(image).unwrap();
         let processes = Processes::from_label(&image.config.labels[labels::PROCESSES]).unwrap();
         let app = image.config.labels[labels::APP].parse().ok();

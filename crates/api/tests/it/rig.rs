@@ -113,6 +113,7 @@ async fn assemble(data: &Path, engine: Arc<SimEngine>) -> App {
         bakery,
         orchestrator,
         engines,
+        runner: None,
         clock,
     }
 }
@@ -141,6 +142,7 @@ pub(crate) fn recipe(content: &str) -> NewBake {
         context,
         base: None,
         refresh: false,
+        unnamed: false,
     }
 }
 

@@ -214,6 +214,7 @@ pub(crate) struct Recipe {
     pub(crate) process: &'static str,
     pub(crate) files: Vec<(&'static str, Vec<u8>)>,
     pub(crate) refresh: bool,
+    pub(crate) unnamed: bool,
 }
 
 impl Recipe {
@@ -225,6 +226,7 @@ impl Recipe {
             process: "command = [\"/bin/sh\"]",
             files: Vec::new(),
             refresh: false,
+            unnamed: false,
         }
     }
 
@@ -273,6 +275,7 @@ impl Recipe {
             context: self.files.iter().map(entry).collect(),
             base: None,
             refresh: self.refresh,
+            unnamed: self.unnamed,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `kiln bake`.
 
 use crate::CliError;
-use crate::baking::{self, Order, Source};
+use crate::baking::{self, Name, Order, Source};
 use crate::session::Session;
 use crate::words::count;
 use kiln_names::{AppName, BaseName, Version};
@@ -75,7 +75,7 @@ impl Bake {
                 Source::Packages(package, PackagedService { unit, command, port, user })
             }
         };
-        let order = Order { app, version: Some(version), source, base, refresh };
+        let order = Order { app, name: Name::Version(version), source, base, refresh };
         let baked = baking::bake(session, order).await?;
         session.output.say(&words(&baked));
         session.output.data(&baked, |baked| baked.image.to_string())?;
@@ -84,10 +84,10 @@ impl Bake {
 }
 
 fn words(baked: &Baked) -> String {
-    let Baked { app, version, seconds, .. } = baked;
+    let (name, seconds) = (baked.name(), baked.seconds);
     if baked.cached {
-        return format!("{app}:{version} is this image already, {seconds:.2} s.");
+        return format!("{name} is this image already, {seconds:.2} s.");
     }
     let new = baked.layers.iter().filter(|layer| !layer.cached).count();
-    format!("Baked {app}:{version} in {seconds:.2} s, {}.", count(new, "new layer"))
+    format!("Baked {name} in {seconds:.2} s, {}.", count(new, "new layer"))
 }

@@ -1,7 +1,7 @@
 //! `kiln ship`.
 
 use crate::CliError;
-use crate::baking::{self, Order, Source};
+use crate::baking::{self, Name, Order, Source};
 use crate::commands::Target;
 use crate::follow::follow;
 use crate::outcome::{advise, failure};
@@ -51,7 +51,8 @@ impl Ship {
         session.client.app(&app).await?;
         session.client.env(&env).await?;
         let source = Source::Directory(self.dir);
-        let order = Order { app: app.clone(), version: None, source, base: None, refresh: false };
+        let order =
+            Order { app: app.clone(), name: Name::Dated, source, base: None, refresh: false };
         let baked = baking::bake(session, order).await?;
         let bake_took = began.elapsed();
         let image = Some(ImageRef::Digest(baked.image));
@@ -66,10 +67,9 @@ impl Ship {
         let shipped = Shipped { baked, deployment, seconds: all.as_secs_f64() };
         session.output.data(&shipped, |Shipped { baked, .. }| {
             let (bake, deploy) = (bake_took.as_secs_f64(), (all - bake_took).as_secs_f64());
-            let Baked { app, version, .. } = baked;
-            let all = all.as_secs_f64();
+            let (name, all) = (baked.name(), all.as_secs_f64());
             format!(
-                "{app}:{version} serves in {env}: baked in {bake:.2} s, deployed in {deploy:.2} s, {all:.2} s in all."
+                "{name} serves in {env}: baked in {bake:.2} s, deployed in {deploy:.2} s, {all:.2} s in all."
             )
         })?;
         advise(session, &shipped.deployment);

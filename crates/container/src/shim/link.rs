@@ -42,6 +42,10 @@ fn attach(spec: &InstanceSpec, to: &Attachment) -> io::Result<Link> {
     let namespace = File::open("/proc/self/ns/net")?;
     let name = link_name(spec.install, spec.instance);
     host.add_veth(&name, bridge, (INSIDE, to.address), namespace.as_fd())?;
+    if to.apart {
+        let index = host.index(&name)?.ok_or(io::ErrorKind::NotFound)?;
+        host.keep_apart(index)?;
+    }
     let index = rustix::net::netdevice::name_to_index(any_socket()?, INSIDE)?;
     inside.add_address(index, to.address, to.prefix)?;
     inside.set_up(index)?;

@@ -4,9 +4,9 @@
 //! read it: `TIME STREAM TAG TEXT`, with tag `F` for a whole line or the last piece of one, and `P`
 //! for a piece that goes on. Times are those of reading.
 
+use crate::attached::Stream;
 use crate::clock::Timestamp;
 use crate::record::LOG_FILES;
-use crate::step::Stream;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

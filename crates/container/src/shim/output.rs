@@ -2,9 +2,9 @@
 
 use super::detach;
 use super::log::Log;
+use crate::attached::Stream;
 use crate::clock::Timestamp;
 use crate::spec;
-use crate::step::Stream;
 use std::io::{self, Write};
 use std::path::Path;
 

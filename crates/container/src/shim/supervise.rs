@@ -2,8 +2,8 @@
 
 use super::container::Running;
 use super::output::Output;
+use crate::attached::Stream;
 use crate::spec::{InstanceSpec, Stop};
-use crate::step::Stream;
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
 use rustix::buffer::spare_capacity;

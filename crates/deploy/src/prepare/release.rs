@@ -191,7 +191,7 @@ async fn cold(
     let (image, name) = draft.step("resolve image", image(kit, request, around, goal)).await?;
     draft.found(name.clone().unwrap_or_else(|| image.to_string()));
     draft.notes.extend(name.map(|name| format!("the newest bake is {name}, {}", image.short())));
-    let facts = draft.step("verify image", ports.images.facts(&image, &target.env)).await?;
+    let facts = draft.step("verify image", ports.images.facts(&image, Some(&target.env))).await?;
     draft.decide("check image", check_image(target, &image, &facts))?;
     draft.decide("check embargo", check_embargo(&image, &facts))?;
     draft.decide("check architecture", check_architecture(around, &facts))?;

@@ -251,7 +251,7 @@ impl Images for Library {
         Ok(images.iter().next_back().map(|(name, (digest, _))| (*digest, format!("{app}:{name}"))))
     }
 
-    async fn facts(&self, image: &Digest, _env: &EnvName) -> Result<ImageFacts, Problem> {
+    async fn facts(&self, image: &Digest, _env: Option<&EnvName>) -> Result<ImageFacts, Problem> {
         let images = self.images.lock().unwrap();
         let known = images.values().find(|(digest, _)| digest == image);
         known.map(|(_, facts)| facts.clone()).ok_or_else(|| Problem::not_found("no such image"))

@@ -38,7 +38,7 @@ impl Images for BakedImages {
         Ok(newest.map(|row| (row.digest, format!("{}:{}", row.app, row.version))))
     }
 
-    async fn facts(&self, image: &Digest, _env: &EnvName) -> Result<ImageFacts, Problem> {
+    async fn facts(&self, image: &Digest, _env: Option<&EnvName>) -> Result<ImageFacts, Problem> {
         let (store, digest) = (self.store.clone(), *image);
         let read = tokio::task::spawn_blocking(move || store.image(&digest)).await;
         let read = read.map_err(|error| Problem::unavailable(error.to_string()))?;

@@ -1,5 +1,7 @@
-//! The limits of a configuration: each far above what a service needs and far below what hurts.
+//! The limits of a configuration, each far above what a service needs and far below what hurts; and
+//! the sizes that hold where nothing is said.
 
+use super::MilliCpu;
 use kiln_names::{ByteSize, Span};
 
 /// Properties of one application: all of them reach the environment.
@@ -36,3 +38,10 @@ pub const MIN_CHECK: Span = Span::millis(1);
 pub const MAX_CHECK: Span = Span::seconds(3600);
 /// The longest watch and the longest that an old group is kept warm: a week.
 pub const MAX_KEPT: Span = Span::seconds(7 * 86_400);
+
+/// The share of processors where nothing is said.
+pub const DEFAULT_CPU: MilliCpu = MilliCpu(1_000);
+/// The memory where nothing is said.
+pub const DEFAULT_MEMORY: ByteSize = ByteSize::mib(512);
+/// The processes and threads where nothing is said.
+pub const DEFAULT_PIDS: u32 = 512;

@@ -1,15 +1,11 @@
 //! From what was given to what holds: defaults filled in, sizes in order.
 
+use super::limits::{DEFAULT_CPU, DEFAULT_MEMORY, DEFAULT_PIDS};
 use super::params::{CheckChoices, Choices};
-use super::{
-    CheckPath, DeploymentParams, HealthCheck, MilliCpu, Network, ProcessParams, StartupCheck,
-};
-use kiln_names::{AppName, ByteSize, EnvName, Host, PathPrefix, ProcessName, Route, Span};
+use super::{CheckPath, DeploymentParams, HealthCheck, Network, ProcessParams, StartupCheck};
+use kiln_names::{AppName, EnvName, Host, PathPrefix, ProcessName, Route, Span};
 
 const MIN: u32 = 2;
-const CPU: MilliCpu = MilliCpu(1_000);
-const MEMORY: ByteSize = ByteSize::mib(512);
-const PIDS: u32 = 512;
 const INTERVAL: Span = Span::seconds(2);
 const TIMEOUT: Span = Span::seconds(2);
 const UNHEALTHY_THRESHOLD: u32 = 3;
@@ -33,9 +29,9 @@ impl DeploymentParams {
             min: sizes.min,
             max: sizes.max,
             desired: sizes.desired,
-            cpu: choices.cpu.unwrap_or(CPU),
-            memory: choices.memory.unwrap_or(MEMORY),
-            pids: choices.pids.unwrap_or(PIDS),
+            cpu: choices.cpu.unwrap_or(DEFAULT_CPU),
+            memory: choices.memory.unwrap_or(DEFAULT_MEMORY),
+            pids: choices.pids.unwrap_or(DEFAULT_PIDS),
             routes: routes(choices.routes, app, env, has_port),
             startup_check: startup_check(&choices.startup_check, &health_check),
             health_check,
