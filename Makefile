@@ -1,6 +1,6 @@
-# What people type; what each does is in scripts/ and in tests/src/bin/demo.
+# What people type; what each does is in scripts/, in tests/src/bin/demo and in bench/.
 
-.PHONY: build demo test fmt clean needs
+.PHONY: build demo bench test fmt clean needs
 
 build:
 	cargo build --release -p kiln
@@ -10,6 +10,12 @@ build:
 demo: needs
 	cargo build --release -p kiln -p kiln-tests --bins
 	target/release/demo $(if $(KEEP),--keep)
+
+# Measures Kiln and its peers side by side; ROWS=ship,bake takes some rows only.
+bench: needs
+	scripts/install-peers.sh
+	cargo build --release -p kiln -p kiln-tests -p kiln-bench --bins
+	target/release/kiln-bench $(if $(ROWS),--rows $(ROWS))
 
 test: needs
 	scripts/test.sh

@@ -8,6 +8,7 @@ mod chance;
 mod image;
 mod kiln;
 mod leaks;
+pub mod measure;
 mod ports;
 mod program;
 mod project;

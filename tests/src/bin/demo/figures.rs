@@ -63,12 +63,6 @@ impl Figures {
     }
 }
 
-/// The one in the middle.
-pub(crate) fn median(mut spans: Vec<Duration>) -> Duration {
-    spans.sort();
-    spans.get(spans.len() / 2).copied().unwrap_or_default()
-}
-
 fn span(span: Duration) -> String {
     let ms = span.as_secs_f64() * 1000.0;
     if ms < 10.0 { format!("{ms:.1} ms") } else { format!("{ms:.0} ms") }

@@ -3,8 +3,6 @@
 //! requests failed. With `--keep` Kiln goes on running.
 
 mod figures;
-mod memory;
-mod own_start;
 mod scene;
 
 use anyhow::{Context, Result, bail};

@@ -1,13 +1,11 @@
 //! What is shown: the same service through its changes, with clients asking all the while.
 
-use crate::figures::{Figures, median};
-use crate::memory;
-use crate::own_start::own_start;
+use crate::figures::Figures;
 use crate::say;
 use anyhow::{Context, Result};
 use kiln_load::{Allowed, Answer, Load, Running};
+use kiln_tests::measure::{median, memory, own_start, span};
 use kiln_tests::{Kiln, Part, Ran, repository, until};
-use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -191,18 +189,4 @@ fn path_text(path: &Path) -> &str {
 fn let_pass(running: &Running) {
     let from = running.ended();
     until("requests end", Duration::from_secs(60), || running.ended() >= from + BETWEEN);
-}
-
-/// From the begin of one action of a deployment to the end of another; none when it has them not.
-fn span(deployment: &Value, from: &str, to: &str) -> Option<Duration> {
-    let actions = deployment["actions"].as_array()?;
-    let find = |name: &str| actions.iter().find(|action| action["name"] == name);
-    let begun = instant(&find(from)?["started"])?;
-    let ended = instant(&find(to)?["ended"])?;
-    Some(Duration::from_millis(ended.saturating_sub(begun)))
-}
-
-/// Milliseconds since 1970.
-fn instant(value: &Value) -> Option<u64> {
-    kiln_protocol::Timestamp::parse(value.as_str()?).ok().map(|timestamp| timestamp.0)
 }

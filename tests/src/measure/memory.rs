@@ -1,11 +1,12 @@
 //! The memory that Kiln's own processes hold: their proportional set size.
 
-use kiln_tests::{Kiln, Part};
+use crate::{Kiln, Part};
 use std::fs;
 use std::path::Path;
 
 /// A process's share of memory, in bytes, what it shares with others counted in part.
-fn held(pid: i32) -> Option<u64> {
+#[must_use]
+pub fn held(pid: i32) -> Option<u64> {
     let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
     let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
     let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
@@ -13,12 +14,14 @@ fn held(pid: i32) -> Option<u64> {
 }
 
 /// Of a part.
-pub(crate) fn of_part(kiln: &Kiln, part: Part) -> Option<u64> {
+#[must_use]
+pub fn of_part(kiln: &Kiln, part: Part) -> Option<u64> {
     held(kiln.pid(part)?)
 }
 
 /// Of the largest shim.
-pub(crate) fn of_shim(data: &Path) -> Option<u64> {
+#[must_use]
+pub fn of_shim(data: &Path) -> Option<u64> {
     let shim = format!("\0shim\0{}/", data.display());
     let pids = fs::read_dir("/proc").ok()?.flatten();
     let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());

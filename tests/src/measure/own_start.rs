@@ -1,6 +1,6 @@
 //! How long the service itself takes to start: what no deployment can be faster than.
 
-use crate::figures::median;
+use super::median;
 use anyhow::{Context, Result};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -13,7 +13,10 @@ const ROUNDS: usize = 5;
 const AT_ONCE: usize = 2;
 
 /// From its command to its first answer, several at once, without Kiln around it.
-pub(crate) fn own_start(program: &Path) -> Result<Duration> {
+///
+/// # Errors
+/// When it does not start.
+pub fn own_start(program: &Path) -> Result<Duration> {
     let rounds: Result<Vec<Duration>> = (0..ROUNDS).map(|_| round(program)).collect();
     Ok(median(rounds?))
 }
@@ -25,7 +28,7 @@ fn round(program: &Path) -> Result<Duration> {
         addresses.iter().map(|address| start(program, *address)).collect();
     let mut started = started?;
     for address in addresses {
-        kiln_tests::until_some("the service answers", Duration::from_secs(30), || {
+        crate::until_some("the service answers", Duration::from_secs(30), || {
             TcpStream::connect(address).ok()
         });
     }
