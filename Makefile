@@ -1,6 +1,6 @@
 # What people type; what each does is in scripts/, in tests/src/bin/demo and in bench/.
 
-.PHONY: build demo bench test fmt clean needs
+.PHONY: build demo bench test fuzz fmt clean needs
 
 build:
 	cargo build --release -p kiln
@@ -19,6 +19,11 @@ bench: needs
 
 test: needs
 	scripts/test.sh
+
+# Every reader of foreign input, for SECONDS each with inputs that nobody chose: see fuzz/README.md.
+SECONDS = 60
+fuzz: needs
+	SECONDS_EACH=$(SECONDS) scripts/fuzz.sh
 
 fmt:
 	cargo fmt --all

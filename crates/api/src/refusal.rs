@@ -11,6 +11,9 @@ use axum::response::{IntoResponse, Response};
 use kiln_protocol::{Code, PROBLEM_JSON, Problem};
 use kiln_store::StoreError;
 
+/// The longest explanation. Parsers repeat what they did not understand, however long it is.
+const MAX_DETAIL: usize = 16 << 10;
+
 /// A refusal on its way to the one who asked.
 #[derive(Debug)]
 pub struct Refusal(Box<Problem>);
@@ -21,6 +24,11 @@ pub(crate) type Answer<T> = Result<axum::Json<T>, Refusal>;
 impl Refusal {
     /// A refusal of the given code.
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
+        let mut detail = detail.into();
+        if detail.len() > MAX_DETAIL {
+            detail.truncate(detail.floor_char_boundary(MAX_DETAIL));
+            detail.push('…');
+        }
         Self(Box::new(Problem::new(code, detail)))
     }
 

@@ -56,7 +56,9 @@ pub enum BakeError {
         String,
     ),
     /// A process is to run as somebody whom the image does not know.
-    #[error("find the user {user} of process {process}: the image has no such user")]
+    #[error(
+        "find the user {user} of process {process}: the image has no such user that is not root"
+    )]
     NoUser {
         /// The process.
         process: ProcessName,

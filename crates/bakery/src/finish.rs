@@ -83,8 +83,10 @@ fn ids(user: &User, passwd: &str) -> Option<(u32, u32)> {
     passwd.lines().find_map(|line| {
         let mut fields = line.split(':');
         (fields.next()? == name).then_some(())?;
-        let uid = fields.nth(1)?.parse().ok()?;
-        Some((uid, fields.next()?.parse().ok()?))
+        // Root is asked for by its own name, and the highest number is nobody's.
+        let uid: u32 = fields.nth(1)?.parse().ok()?;
+        let gid: u32 = fields.next()?.parse().ok()?;
+        (!matches!(uid, 0 | u32::MAX) && gid != u32::MAX).then_some((uid, gid))
     })
 }
 
@@ -125,6 +127,10 @@ mod tests {
         check("1000:1001", Some((1000, 1001)));
         check("hell", None);
         check("bad", None);
+        let passwd = "a:x:0:0::/:\nb:x:4294967295:1::/:\nc:x:1:4294967295::/:\nd:x:-1:1::/:\n";
+        for name in ["a", "b", "c", "d"] {
+            assert_eq!(ids(&User::parse(name).unwrap(), passwd), None, "{name}");
+        }
         assert_eq!(ids(&User::NOBODY, ""), Some((65532, 65532)));
     }
 }

@@ -8,6 +8,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use tokio::io::AsyncReadExt;
 
+/// The longest piece of output that a shim passes on: what a pipe holds.
+const PIECE_BYTES: usize = 64 << 10;
+
 /// Which of its two streams a command wrote to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
@@ -96,8 +99,10 @@ impl Stream {
 
     fn of_header([stream, length @ ..]: [u8; Self::HEADER]) -> io::Result<(Self, usize)> {
         let stream = Self::ALL.get(usize::from(stream)).copied();
-        let stream = stream.ok_or_else(|| io::Error::other("a shim spoke out of turn"))?;
-        Ok((stream, u32::from_be_bytes(length) as usize))
+        let length = u32::from_be_bytes(length) as usize;
+        let fits = stream.filter(|_| length <= PIECE_BYTES);
+        let stream = fits.ok_or_else(|| io::Error::other("a shim spoke out of turn"))?;
+        Ok((stream, length))
     }
 }
 
@@ -120,5 +125,6 @@ mod tests {
             assert_eq!(Stream::of_header(stream.header(length)).unwrap(), (stream, length));
         }
         assert!(Stream::of_header([2, 0, 0, 0, 0]).is_err());
+        assert!(Stream::of_header(Stream::Stdout.header(PIECE_BYTES + 1)).is_err());
     }
 }

@@ -5,7 +5,7 @@ use crate::clock::Timestamp;
 use crate::ident::{Boot, ProcessIdent};
 use crate::network::remove_link;
 use crate::program::ReadOnly;
-use crate::record::{ExitRecord, State};
+use crate::record::{ExitRecord, State, read_file};
 use crate::spec::InstanceSpec;
 use rustix::process::{Signal, pidfd_send_signal};
 use serde::Deserialize;
@@ -15,12 +15,15 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, BufReader, Interest, unix::AsyncFd};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Interest, unix::AsyncFd};
 use tokio::process::{Child, ChildStdout, Command};
 
 /// How long a shim may take to say whether its command runs. It takes milliseconds; a machine that
 /// swaps may take seconds.
 const SPEAKS_WITHIN: Duration = Duration::from_secs(20);
+
+/// How much of what a shim says is read. It says one short line.
+const WORD_BYTES: u64 = 64 << 10;
 
 /// A started instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,7 +102,8 @@ pub(crate) async fn spawn(exe: &Path, dir: &Path) -> Result<Shim, LaunchError> {
     let mut child = start(exe, dir).map_err(LaunchError::Spawn)?;
     let mut out = BufReader::new(child.stdout.take().expect("it was asked for"));
     let mut line = String::new();
-    match tokio::time::timeout(SPEAKS_WITHIN, out.read_line(&mut line)).await {
+    let mut word = (&mut out).take(WORD_BYTES);
+    match tokio::time::timeout(SPEAKS_WITHIN, word.read_line(&mut line)).await {
         Err(_) => return end(child, LaunchError::Silent).await,
         Ok(Err(error)) => return end(child, LaunchError::Spawn(error)).await,
         Ok(Ok(_)) => {}
@@ -108,8 +112,9 @@ pub(crate) async fn spawn(exe: &Path, dir: &Path) -> Result<Shim, LaunchError> {
         Ok(Word::Runs { shim, pid }) => Ok(Shim { child, out, instance: Instance { shim, pid } }),
         Ok(Word::Refused { error }) => end(child, LaunchError::Refused(error)).await,
         Err(_) => {
-            let said = std::fs::read_to_string(dir.join(STDERR)).unwrap_or_default();
-            end(child, LaunchError::BrokeOff(said.trim().to_owned())).await
+            let said = read_file(&dir.join(STDERR), WORD_BYTES).unwrap_or_default();
+            let said = String::from_utf8_lossy(&said).trim().to_owned();
+            end(child, LaunchError::BrokeOff(said)).await
         }
     }
 }

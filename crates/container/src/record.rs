@@ -4,7 +4,7 @@ use crate::ident::ProcessIdent;
 use rustix::fs::{Mode, OFlags, fsync, open};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// How an instance ended.
@@ -74,8 +74,24 @@ pub fn log_files(dir: &Path) -> Vec<PathBuf> {
 /// How many log files there are at most, the current one included.
 pub(crate) const LOG_FILES: u32 = 5;
 
+/// The longest file of an instance that is read whole. A spec with all the settings that a
+/// configuration can hold has a megabyte.
+pub(crate) const FILE_BYTES: u64 = 16 << 20;
+
+/// The content of a plain file of at most `limit` bytes.
+pub(crate) fn read_file(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(open(path, flags, Mode::empty())?);
+    let mut bytes = Vec::new();
+    file.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 <= limit {
+        return Ok(bytes);
+    }
+    Err(io::Error::other(format!("{} has more than {limit} bytes", path.display())))
+}
+
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
-    match std::fs::read(path) {
+    match read_file(path, FILE_BYTES) {
         Ok(text) => Ok(Some(serde_json::from_slice(&text)?)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
@@ -120,6 +136,27 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(ExitRecord::read(dir.path()).unwrap(), None);
         std::fs::write(dir.path().join(ExitRecord::FILE), "{").unwrap();
+        assert!(ExitRecord::read(dir.path()).is_err());
+    }
+
+    #[test]
+    fn records_that_no_shim_wrote_are_errors_and_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(ExitRecord::FILE);
+        let whole = r#"{"code":0,"signal":null,"oom_killed":false,"started_at":null,
+            "ended_at":"x","peak_memory_bytes":null,"cause":"x"}"#;
+        for bad in ["", "[]", "null x", &"[".repeat(1 << 20), &whole.replace("0,", "1e99,")] {
+            std::fs::write(&path, bad).unwrap();
+            assert!(ExitRecord::read(dir.path()).is_err(), "{bad:.20}");
+        }
+        std::fs::write(&path, whole).unwrap();
+        ExitRecord::read(dir.path()).unwrap().unwrap();
+        File::create(&path).unwrap().set_len(FILE_BYTES + 1).unwrap();
+        let error = ExitRecord::read(dir.path()).unwrap_err().to_string();
+        assert!(error.ends_with("has more than 16777216 bytes"), "{error}");
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(dir.path().join("elsewhere"), whole).unwrap();
+        std::os::unix::fs::symlink("elsewhere", &path).unwrap();
         assert!(ExitRecord::read(dir.path()).is_err());
     }
 }

@@ -1,6 +1,7 @@
 //! What an instance is: everything the shim needs, frozen into `spec.json` before it starts.
 
 use crate::network::Attachment;
+use crate::record::{FILE_BYTES, read_file};
 use kiln_init::InitSpec;
 use kiln_names::{ByteSize, InstallId, InstanceId, Span};
 use serde::{Deserialize, Serialize};
@@ -168,7 +169,7 @@ impl InstanceSpec {
     /// # Errors
     /// When it cannot be read, is not a spec, or has another version.
     pub fn read(dir: &Path) -> io::Result<Self> {
-        let spec: Self = serde_json::from_slice(&std::fs::read(dir.join(Self::FILE))?)?;
+        let spec: Self = serde_json::from_slice(&read_file(&dir.join(Self::FILE), FILE_BYTES)?)?;
         if spec.v == Self::VERSION {
             return Ok(spec);
         }

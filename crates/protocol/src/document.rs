@@ -9,6 +9,7 @@ mod mistake;
 mod reader;
 mod toml;
 
+pub(crate) use mistake::shown;
 pub use mistake::{Fault, Mistake, Place};
 pub(crate) use reader::{Fields, Reader};
 

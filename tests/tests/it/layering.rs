@@ -22,6 +22,7 @@ const ROWS: &[&[&str]] = &[
     &["kiln-cli"],
     &["kiln"],
     &["kiln-load"],
+    &["kiln-properties"],
     &["kiln-tests"],
     &["kiln-bench"],
 ];

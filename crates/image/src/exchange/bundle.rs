@@ -88,7 +88,7 @@ impl Bundle {
                 None => break,
             }
         }
-        Err(ImportError::Lacks { path: name.to_owned() })
+        Err(ImportError::Lacks { path: shown(name.as_bytes()) })
     }
 
     /// The whole content of a small file.

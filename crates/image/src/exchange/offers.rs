@@ -12,8 +12,12 @@ use std::collections::BTreeMap;
 
 /// An index may name another: of an image for several platforms.
 const MAX_DEPTH: usize = 3;
-/// The most images that are looked at in one archive.
+/// The most images that are looked at in one archive, and the most indexes: one may be named again
+/// and again, at every depth.
 const MAX_OFFERS: usize = 1000;
+const MAX_INDEXES: usize = 100;
+/// The longest name of an image: every image of an index within another has the names of both.
+const MAX_NAME: usize = 512;
 
 /// Where OCI tools write an image's tag, and where containerd and Docker write its whole name.
 pub(super) const REF_NAME: &str = "org.opencontainers.image.ref.name";
@@ -104,12 +108,14 @@ fn all(bundle: &Bundle) -> Result<Vec<Offer>, ImportError> {
     let mut offers = Vec::new();
     if bundle.has("index.json") {
         let index: Index = parse("index.json", &bundle.document("index.json")?)?;
-        walk(bundle, index, &[], MAX_DEPTH, &mut offers)?;
+        let mut walk = Walk { bundle, offers: Vec::new(), indexes: 0 };
+        walk.index(index, &[], MAX_DEPTH)?;
+        offers = walk.offers;
     } else if bundle.has("manifest.json") {
         let saved: Vec<Saved> = parse("manifest.json", &bundle.document("manifest.json")?)?;
         for saved in saved {
             let platform = platform(&saved.config, &bundle.document(&saved.config)?)?;
-            let names = saved.repo_tags.clone().unwrap_or_default();
+            let names = short(saved.repo_tags.clone().unwrap_or_default())?;
             push(&mut offers, Offer { names, platform, source: Source::Docker(saved) })?;
         }
     } else {
@@ -120,36 +126,55 @@ fn all(bundle: &Bundle) -> Result<Vec<Offer>, ImportError> {
 
 /// Follows an index to the manifests that the archive holds: one that was saved for a single platform
 /// still names all.
-fn walk(
-    bundle: &Bundle,
-    index: Index,
-    above: &[String],
-    depth: usize,
-    offers: &mut Vec<Offer>,
-) -> Result<(), ImportError> {
-    for entry in index.manifests {
-        let digest = entry.descriptor.digest;
-        if entry.is_about_an_image() || !bundle.has(&blob_name(&digest)) {
-            continue;
-        }
-        let names = [above, &entry.names()].concat();
-        match entry.descriptor.media_type.as_str() {
-            INDEX | DOCKER_LIST if depth > 0 => {
-                let inner = parse(&digest.to_string(), &bundle.blob_document(&digest)?)?;
-                walk(bundle, inner, &names, depth - 1, offers)?;
+struct Walk<'b> {
+    bundle: &'b Bundle,
+    offers: Vec<Offer>,
+    indexes: usize,
+}
+
+impl Walk<'_> {
+    fn index(&mut self, index: Index, above: &[String], depth: usize) -> Result<(), ImportError> {
+        for entry in index.manifests {
+            let digest = entry.descriptor.digest;
+            if entry.is_about_an_image() || !self.bundle.has(&blob_name(&digest)) {
+                continue;
             }
-            MANIFEST | DOCKER_MANIFEST => {
-                let platform = match entry.stated()? {
-                    Some(platform) => platform,
-                    None => of_manifest(bundle, &entry.descriptor)?,
-                };
-                let source = Source::Oci(entry.descriptor);
-                push(offers, Offer { names, platform, source })?;
+            let names = [above, &entry.names()?].concat();
+            match entry.descriptor.media_type.as_str() {
+                INDEX | DOCKER_LIST if depth > 0 => {
+                    self.count_index()?;
+                    let inner = parse(&digest.to_string(), &self.bundle.blob_document(&digest)?)?;
+                    self.index(inner, &names, depth - 1)?;
+                }
+                MANIFEST | DOCKER_MANIFEST => {
+                    let platform = match entry.stated()? {
+                        Some(platform) => platform,
+                        None => of_manifest(self.bundle, &entry.descriptor)?,
+                    };
+                    let source = Source::Oci(entry.descriptor);
+                    push(&mut self.offers, Offer { names, platform, source })?;
+                }
+                _ => {}
             }
-            _ => {}
         }
+        Ok(())
     }
-    Ok(())
+
+    fn count_index(&mut self) -> Result<(), ImportError> {
+        self.indexes += 1;
+        if self.indexes > MAX_INDEXES {
+            return Err(ImportError::refused("the archive", "has more than 100 indexes"));
+        }
+        Ok(())
+    }
+}
+
+/// Names that are short enough to be repeated.
+fn short(names: Vec<String>) -> Result<Vec<String>, ImportError> {
+    if names.len() > MAX_OFFERS || names.iter().any(|name| name.len() > MAX_NAME) {
+        return Err(ImportError::refused("the archive", "gives an image a name that is too long"));
+    }
+    Ok(names)
 }
 
 fn push(offers: &mut Vec<Offer>, offer: Offer) -> Result<(), ImportError> {
@@ -191,10 +216,10 @@ pub(super) fn parse<T: DeserializeOwned>(what: &str, text: &[u8]) -> Result<T, I
 }
 
 impl Entry {
-    fn names(&self) -> Vec<String> {
+    fn names(&self) -> Result<Vec<String>, ImportError> {
         let annotations = self.annotations.iter();
         let value = |name: &str| annotations.clone().find_map(|all| all.get(name).cloned());
-        [FULL_NAME, REF_NAME].into_iter().filter_map(value).collect()
+        short([FULL_NAME, REF_NAME].into_iter().filter_map(value).collect())
     }
 
     fn is_about_an_image(&self) -> bool {

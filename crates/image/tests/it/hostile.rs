@@ -10,6 +10,7 @@ mod documents;
 mod ends;
 mod escapes;
 mod headers;
+mod images;
 mod limits;
 mod names;
 mod replaced;

@@ -6,7 +6,7 @@ use super::{
     MAX_MILLI_CPU, MAX_OVERRIDES, MAX_PIDS, MAX_ROUTES, MAX_THRESHOLD, MIN_CHECK, MIN_MEMORY,
     MIN_MILLI_CPU, MilliCpu, Network, Pauses, Strategy,
 };
-use crate::document::{Document, Fields, Mistake, Reader, Value};
+use crate::document::{Document, Fields, Mistake, Reader, Value, shown};
 use kiln_names::{ByteSize, Host, PathPrefix, Route, Span};
 
 const TOP: &[&str] = &[
@@ -95,7 +95,9 @@ fn strategy(reader: &Reader<'_>) -> Result<Strategy, Mistake> {
     let kind = reader.fields(STRATEGY)?.require("type")?;
     match kind.text()? {
         "red-black" => Ok(Strategy::RedBlack),
-        other => Err(kind.refuse(format!("{other:?} is not supported yet; \"red-black\" is"))),
+        other => {
+            Err(kind.refuse(format!("\"{}\" is not supported yet; \"red-black\" is", shown(other))))
+        }
     }
 }
 
@@ -196,7 +198,9 @@ fn network(reader: &Reader<'_>) -> Result<Network, Mistake> {
     match reader.text()? {
         "isolated" => Ok(Network::Isolated),
         "host" => Ok(Network::Host),
-        other => Err(reader.refuse(format!("{other:?} is neither \"isolated\" nor \"host\""))),
+        other => {
+            Err(reader.refuse(format!("\"{}\" is neither \"isolated\" nor \"host\"", shown(other))))
+        }
     }
 }
 

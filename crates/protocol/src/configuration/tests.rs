@@ -81,7 +81,7 @@ fn a_process_has_its_own_keys_then_the_shared_ones_then_the_defaults() {
         }
     }"#;
     let settings = DeploymentParams::parse(text).unwrap().settings;
-    expect![[r#"{"strategy":{"type":"red-black"},"watch":"1m","keepWarm":"0s"}"#]]
+    expect![[r#"{"strategy":{"type":"red-black"},"watch":"1m","keepWarm":"0s","pauseAfterInstancesHealthy":false,"pauseBeforeOldRemoved":false}"#]]
         .assert_eq(&serde_json::to_string(&settings).unwrap());
     expect![[r#"{"min":4,"max":9,"desired":4,"milliCpu":250,"memory":"8MiB","pids":512,"routes":[{"host":"hello.example","path":"/"},{"host":"a.b","path":"/api"}],"healthCheck":{"path":"/up?full=1","interval":"5s","timeout":"1s","unhealthyThreshold":3},"startupCheck":{"path":"/up?full=1","interval":"5s","timeout":"10s"},"drainTimeout":"30s","network":"host","engine":{"a":[1,{"b":null}]}}"#]].assert_eq(&serde_json::to_string(&resolve(text, "web", true)).unwrap());
     expect![[r#"{"min":3,"max":3,"desired":3,"milliCpu":250,"memory":"1GiB","pids":512,"routes":[],"healthCheck":{"path":"/up?full=1","interval":"5s","timeout":"2s","unhealthyThreshold":3},"startupCheck":{"path":"/up?full=1","interval":"5s","timeout":"1m"},"drainTimeout":"30s","network":"isolated","engine":{"a":[1,{"b":null}]}}"#]].assert_eq(&serde_json::to_string(&resolve(text, "worker", false)).unwrap());

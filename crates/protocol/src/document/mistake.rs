@@ -77,7 +77,7 @@ pub enum Fault {
 }
 
 /// A key as it can be shown: short, and without what a terminal would obey.
-pub(super) fn shown(key: &str) -> String {
+pub(crate) fn shown(key: &str) -> String {
     key.chars().take(80).flat_map(char::escape_debug).collect()
 }
 

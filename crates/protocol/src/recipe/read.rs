@@ -5,7 +5,7 @@ use super::{
     MAX_ARGUMENTS, MAX_COPY, MAX_INSTALL, MAX_PACKAGES, MAX_PROCESSES, MAX_RUN, MAX_STOP,
     MAX_WRITABLE, Process, Processes, Recipe, Stop, User,
 };
-use crate::document::{Document, Mistake, Reader};
+use crate::document::{Document, Mistake, Reader, shown};
 use kiln_names::{ProcessName, Span};
 use std::collections::HashSet;
 use std::num::NonZeroU16;
@@ -94,7 +94,7 @@ fn command(list: &Reader<'_>) -> Result<Vec<String>, Mistake> {
         None => Err(list.refuse("it is empty: a program is wanted")),
         Some(program) if !program.starts_with('/') => {
             let rule = "the program is wanted by its whole path, such as /usr/bin/python3";
-            Err(list.refuse(format!("{rule}, not {program:?}")))
+            Err(list.refuse(format!("{rule}, not \"{}\"", shown(program))))
         }
         Some(_) => Ok(words),
     }
@@ -103,6 +103,11 @@ fn command(list: &Reader<'_>) -> Result<Vec<String>, Mistake> {
 /// Where the kernel and Kiln have mounts of their own.
 const KEPT: [&str; 4] = ["/proc", "/sys", "/dev", "/run/kiln"];
 
+/// Whether a service may write there.
+pub(super) fn is_services_own(path: &AbsolutePath) -> bool {
+    path.as_str() != "/" && !KEPT.iter().any(|kept| path.is_within(kept))
+}
+
 fn writable(list: &Reader<'_>) -> Result<Vec<AbsolutePath>, Mistake> {
     let mut seen = HashSet::new();
     list.each("writable directories", MAX_WRITABLE, |item| {
@@ -110,7 +115,7 @@ fn writable(list: &Reader<'_>) -> Result<Vec<AbsolutePath>, Mistake> {
         if path.as_str() == "/" {
             return Err(item.refuse("the whole image cannot be writable"));
         }
-        if KEPT.iter().any(|kept| path.is_within(kept)) {
+        if !is_services_own(&path) {
             return Err(item.refuse(format!("{path} is not the service's to write to")));
         }
         if !seen.insert(path.clone()) {

@@ -106,9 +106,12 @@ fn what_a_recipe_leaves_out_has_defaults() {
 #[test]
 fn processes_travel_in_a_label() {
     let recipe = Recipe::parse(WHOLE).unwrap();
-    let resolved = recipe.processes.try_map(|_, process| Ok::<_, ()>(process.resolved(999, 998)));
+    let resolved = recipe.processes.try_map(|_, process| {
+        let uid = if process.capabilities.is_empty() { 999 } else { 0 };
+        Ok::<_, ()>(process.resolved(uid, 998))
+    });
     let resolved = resolved.unwrap();
-    expect![[r#"{"web":{"command":["/usr/bin/python3","/srv/hello/app.py"],"port":8080,"uid":999,"gid":998,"writable":["/var/cache/nginx"],"stop":{"signal":"SIGQUIT","timeout":"10s"}},"admin":{"command":["/usr/sbin/nginx",""],"uid":999,"gid":998,"capabilities":["CHOWN","KILL"],"stop":{"signal":"SIGTERM","timeout":"30s"}}}"#]].assert_eq(&resolved.to_label());
+    expect![[r#"{"web":{"command":["/usr/bin/python3","/srv/hello/app.py"],"port":8080,"uid":999,"gid":998,"writable":["/var/cache/nginx"],"stop":{"signal":"SIGQUIT","timeout":"10s"}},"admin":{"command":["/usr/sbin/nginx",""],"uid":0,"gid":998,"capabilities":["CHOWN","KILL"],"stop":{"signal":"SIGTERM","timeout":"30s"}}}"#]].assert_eq(&resolved.to_label());
     assert_eq!(Processes::from_label(&resolved.to_label()).unwrap(), resolved);
     assert!(Processes::from_label(r#"{"Web":{"command":["/a"],"uid":1,"gid":1}}"#).is_err());
 }
