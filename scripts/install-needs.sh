@@ -16,6 +16,7 @@ needs=(
     "busybox busybox-static"
     "python3 python3"
     "sqlite3 sqlite3"
+    "script bsdutils"
 )
 
 # The system's own programs are not in everybody's path.

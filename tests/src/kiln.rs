@@ -300,6 +300,20 @@ impl Kiln {
         serde_json::from_slice(&std::fs::read(path).ok()?).ok()
     }
 
+    /// Sets secret `token` of application `app` in `prod`, through standard input.
+    ///
+    /// # Panics
+    /// When the value does not fit a pipe.
+    pub fn set_token(&self, app: &str, value: &[u8]) -> Ran {
+        assert!(value.len() <= 4096, "a pipe takes it whole before anybody reads");
+        let (reader, mut writer) = std::io::pipe().expect("a pipe");
+        std::io::Write::write_all(&mut writer, value).expect("there is room");
+        drop(writer);
+        let mut command = self.command(["secret", "set", app, "prod", "token"]);
+        command.arg("--json").stdin(reader);
+        Ran::of(command)
+    }
+
     /// The process that plays a part; none while nobody does.
     #[must_use]
     pub fn pid(&self, part: Part) -> Option<i32> {
@@ -332,6 +346,12 @@ impl Kiln {
     #[must_use]
     pub fn successor(&self, part: Part, old: i32) -> i32 {
         until_some("the part is played again", START, || self.pid(part).filter(|pid| *pid != old))
+    }
+
+    /// All processes that it started.
+    #[must_use]
+    pub fn processes(&self) -> Vec<i32> {
+        Leaks::processes(&self.install(), &self.data)
     }
 
     /// The pids of the programs that run as instances, by instance.

@@ -4,6 +4,7 @@
 //! Every [`Kiln`] is an installation of its own, so that any number of tests run side by side.
 
 pub mod cache;
+mod canary;
 mod chance;
 mod image;
 mod kiln;
@@ -16,6 +17,7 @@ mod ran;
 mod strays;
 mod wait;
 
+pub use canary::Canary;
 pub use chance::Chance;
 pub use image::{debian, rootfs, suite};
 pub use kiln::{Kiln, Part, USER};

@@ -7,6 +7,7 @@ use kiln_deploy::ports::{Clock, Engines};
 use kiln_engine::Runner;
 use kiln_image::Store;
 use kiln_names::InstallId;
+use kiln_secrets::Vault;
 use kiln_store::Database;
 use std::sync::Arc;
 
@@ -23,6 +24,8 @@ pub struct App {
     pub configurations: Repositories,
     /// The same, over git's own protocol.
     pub git: SmartHttp,
+    /// Secrets.
+    pub secrets: Vault,
     /// Images and the files of bakes.
     pub images: Store,
     /// What bakes.

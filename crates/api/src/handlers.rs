@@ -14,6 +14,7 @@ pub(crate) mod lock;
 pub(crate) mod logs;
 pub(crate) mod running;
 pub(crate) mod runs;
+pub(crate) mod secrets;
 
 use crate::refusal::Refusal;
 use kiln_protocol::Code;

@@ -3,7 +3,7 @@
 use crate::handlers::deployments::ask;
 use crate::handlers::{
     apps, bakes, bases, blobs, configuration, deployments, envs, git, health, images, lock, logs,
-    running, runs,
+    running, runs, secrets,
 };
 use kiln_protocol::{PROBLEM_JSON, Problem};
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn, PathItem};
@@ -31,6 +31,7 @@ pub fn document() -> OpenApi {
         images::list, images::show, images::remove, images::collect, runs::run, runs::stop,
         configuration::show, configuration::log, configuration::diff, configuration::file,
         configuration::put, configuration::list, git::references, git::fetch, git::push,
+        secrets::list, secrets::set, secrets::remove,
         ask::plan, ask::deploy, ask::rollback, ask::redeploy,
         deployments::undo, deployments::abort, deployments::retry,
         deployments::pause, deployments::resume, lock::show, lock::take, lock::release, ask::stop,

@@ -5,6 +5,7 @@ mod catalog;
 mod configuration;
 mod deployments;
 mod images;
+mod secrets;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};

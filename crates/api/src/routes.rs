@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::handlers::deployments::ask;
 use crate::handlers::{
     apps, bakes, bases, blobs, configuration, deployments, envs, git, health, images, lock, logs,
-    running, runs,
+    running, runs, secrets,
 };
 use crate::refusal::Refusal;
 use axum::Router;
@@ -61,6 +61,8 @@ pub(crate) fn table() -> Vec<Route> {
         (paths::GIT_REFERENCES, PATIENT, get(git::references)),
         (paths::GIT_FETCH, PATIENT, post(git::fetch)),
         (paths::GIT_PUSH, PATIENT, post(git::push)),
+        (paths::SECRETS, PROMPT, get(secrets::list)),
+        (paths::SECRET, PROMPT, put(secrets::set).delete(secrets::remove)),
         (paths::PLAN, PROMPT, post(ask::plan)),
         (paths::DEPLOY, PROMPT, post(ask::deploy)),
         (paths::ROLLBACK, PROMPT, post(ask::rollback)),

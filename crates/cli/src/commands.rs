@@ -24,6 +24,7 @@ pub mod resume;
 pub mod retry;
 pub mod rollback;
 pub mod run;
+pub mod secret;
 pub mod ship;
 pub mod status;
 pub mod stop;
@@ -60,6 +61,8 @@ pub enum Command {
     Run(run::Run),
     #[command(subcommand)]
     Config(config::Config),
+    #[command(subcommand)]
+    Secret(secret::Secret),
     Plan(plan::Plan),
     Deploy(deploy::Deploy),
     Ship(ship::Ship),
@@ -107,6 +110,7 @@ async fn ask(command: Command, session: Session) -> Result<Exit, CliError> {
         Command::Bake(command) => command.run(&session).await,
         Command::Image(command) => command.run(&session).await,
         Command::Config(command) => command.run(&session).await,
+        Command::Secret(command) => command.run(&session).await,
         Command::Plan(command) => command.run(&session).await,
         Command::Deploy(command) => command.run(&session).await,
         Command::Ship(command) => command.run(&session).await,

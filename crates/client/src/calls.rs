@@ -7,5 +7,6 @@ mod deployments;
 mod images;
 mod running;
 mod runs;
+mod secrets;
 
 pub use running::LogQuery;

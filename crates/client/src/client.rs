@@ -95,6 +95,19 @@ impl Client {
         self.whole(request).await.map(drop)
     }
 
+    /// Sends a few bytes that are no JSON, and reads the answer.
+    pub(crate) async fn hand<A: DeserializeOwned>(
+        &self,
+        path: &str,
+        bytes: Bytes,
+    ) -> Result<A, ClientError> {
+        let request = self
+            .request(Method::PUT, path)
+            .header(header::CONTENT_TYPE, "application/octet-stream")
+            .body(Full::new(bytes).map_err(|never| match never {}).boxed());
+        parse(&self.whole(request).await?)
+    }
+
     /// Asks without a body for a stream of events.
     pub(crate) async fn follow<E: DeserializeOwned + Send + 'static>(
         &self,

@@ -36,7 +36,7 @@ pub struct Attached {
 /// # Errors
 /// [`LaunchError`].
 pub async fn attach(exe: &Path, dir: &Path) -> Result<Attached, LaunchError> {
-    Ok(Attached { shim: spawn(exe, dir).await?, dir: dir.to_owned() })
+    Ok(Attached { shim: spawn(exe, dir, &[]).await?, dir: dir.to_owned() })
 }
 
 impl Attached {

@@ -7,6 +7,7 @@ use crate::network::remove_link;
 use crate::program::ReadOnly;
 use crate::record::{ExitRecord, State, read_file};
 use crate::spec::InstanceSpec;
+use kiln_names::SecretValue;
 use rustix::process::{Signal, pidfd_send_signal};
 use serde::Deserialize;
 use std::fs::File;
@@ -15,8 +16,8 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Interest, unix::AsyncFd};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Interest, unix::AsyncFd};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 /// How long a shim may take to say whether its command runs. It takes milliseconds; a machine that
 /// swaps may take seconds.
@@ -83,7 +84,23 @@ pub struct CleanupError {
 /// [`LaunchError`]. Of a refused instance nothing is left but the files in `dir`; after any other
 /// error [`cleanup`] is due.
 pub async fn launch(exe: &Path, dir: &Path) -> Result<Instance, LaunchError> {
-    let Shim { mut child, instance, .. } = spawn(exe, dir).await?;
+    launch_with(exe, dir, &[]).await
+}
+
+/// The same for a spec with secrets: `secrets` are their values, in the order of their names. They
+/// go to the shim through a pipe.
+///
+/// # Cancellation
+/// As [`launch`].
+///
+/// # Errors
+/// As [`launch`].
+pub async fn launch_with(
+    exe: &Path,
+    dir: &Path,
+    secrets: &[SecretValue],
+) -> Result<Instance, LaunchError> {
+    let Shim { mut child, instance, .. } = spawn(exe, dir, secrets).await?;
     // Reaped as long as this server lives; the next one is not its parent.
     tokio::spawn(async move { child.wait().await });
     Ok(instance)
@@ -97,13 +114,25 @@ pub(crate) struct Shim {
     pub(crate) instance: Instance,
 }
 
-/// Starts a shim and waits for its word.
-pub(crate) async fn spawn(exe: &Path, dir: &Path) -> Result<Shim, LaunchError> {
-    let mut child = start(exe, dir).map_err(LaunchError::Spawn)?;
+/// Starts a shim, hands it the values of its secrets, and waits for its word.
+pub(crate) async fn spawn(
+    exe: &Path,
+    dir: &Path,
+    secrets: &[SecretValue],
+) -> Result<Shim, LaunchError> {
+    let input = if secrets.is_empty() { Stdio::null() } else { Stdio::piped() };
+    let mut child = start(exe, dir, input).map_err(LaunchError::Spawn)?;
     let mut out = BufReader::new(child.stdout.take().expect("it was asked for"));
+    let input = child.stdin.take();
     let mut line = String::new();
-    let mut word = (&mut out).take(WORD_BYTES);
-    match tokio::time::timeout(SPEAKS_WITHIN, word.read_line(&mut line)).await {
+    let word = async {
+        if let Some(input) = input {
+            // A shim that does not listen says why, or breaks off.
+            hand_over(input, secrets).await.ok();
+        }
+        (&mut out).take(WORD_BYTES).read_line(&mut line).await
+    };
+    match tokio::time::timeout(SPEAKS_WITHIN, word).await {
         Err(_) => return end(child, LaunchError::Silent).await,
         Ok(Err(error)) => return end(child, LaunchError::Spawn(error)).await,
         Ok(Ok(_)) => {}
@@ -129,14 +158,25 @@ enum Word {
 
 const STDERR: &str = "shim.err";
 
-fn start(exe: &Path, dir: &Path) -> io::Result<Child> {
+/// Each value behind its length, 32 bits with the highest byte first; then the end of the pipe.
+async fn hand_over(mut pipe: ChildStdin, secrets: &[SecretValue]) -> io::Result<()> {
+    for value in secrets {
+        let bytes = value.as_ref();
+        let length = u32::try_from(bytes.len()).expect("a value has at most 64 KiB");
+        pipe.write_all(&length.to_be_bytes()).await?;
+        pipe.write_all(bytes).await?;
+    }
+    pipe.shutdown().await
+}
+
+fn start(exe: &Path, dir: &Path, input: Stdio) -> io::Result<Child> {
     let program = ReadOnly::of(exe)?;
     Command::new(program.path())
         .arg0(exe)
         .arg("shim")
         .arg(dir)
         .env_clear()
-        .stdin(Stdio::null())
+        .stdin(input)
         .stdout(Stdio::piped())
         .stderr(File::create(dir.join(STDERR))?)
         .spawn()

@@ -16,6 +16,7 @@
 //! * Mounts of an instance live in its own mount namespace and nowhere else.
 //! * Nothing pins its network namespace: it goes, with both ends of its link, when its last process
 //!   does.
+//! * The values of secrets are in pipes and in memory, never on disk, in arguments or variables.
 //! * A process is known by boot, pid and start time together, never by its pid.
 //! * This is the only crate with `unsafe` in it.
 
@@ -38,12 +39,13 @@ pub use attached::{Attached, Stream, attach};
 pub use cgroups::{Cgroups, Usage};
 pub use ident::{Boot, ProcessIdent};
 pub use launch::{
-    Adopted, CleanupError, Instance, LaunchError, cleanup, exit_record, launch, signal_stop, wait,
+    Adopted, CleanupError, Instance, LaunchError, cleanup, exit_record, launch, launch_with,
+    signal_stop, wait,
 };
 pub use network::{Attachment, Bridge, Network, NetworkError, Subnet};
 pub use record::{ExitRecord, log_files};
 pub use spec::{
-    InstanceSpec, Limits, NetworkMode, Output, Rlimit, Root, Stop, User, WritableLayer,
+    InstanceSpec, Limits, NetworkMode, Output, Rlimit, Root, SECRETS_DIR, Stop, User, WritableLayer,
 };
 
 /// The program that every image starts with, static and stripped; see `kiln-init`.

@@ -8,6 +8,8 @@
 //! * Standard output: one JSON line, `{"shim":{…},"pid":N}` once the command runs, or
 //!   `{"error":"failed to …"}`.
 //!   A shim that cannot say so ends what it started: nobody would know of it.
+//! * Standard input: the values of the secrets that the spec names, if it names any, each behind its
+//!   length, in the order of their names.
 //! * SIGTERM: the stop signal, the stop timeout, then the end of everything. A second SIGTERM, or
 //!   SIGINT: the end of everything now.
 //! * `exit.json` is on disk before the shim ends.
@@ -24,6 +26,7 @@ mod output;
 mod payload;
 mod rlimits;
 mod seccomp;
+mod secrets;
 mod stage;
 mod supervise;
 mod verify;
@@ -37,6 +40,7 @@ use crate::record::{ExitRecord, State};
 use crate::spec::{InstanceSpec, Limits};
 use container::Running;
 use link::Link;
+use secrets::Secrets;
 use serde_json::json;
 use stage::Stage;
 use std::io;
@@ -53,6 +57,8 @@ enum StartError {
     Program(#[source] io::Error),
     #[error("read the spec")]
     Spec(#[source] io::Error),
+    #[error("receive its secrets")]
+    Secrets(#[source] io::Error),
     #[error("limit what it may use")]
     Cgroups(#[source] io::Error),
     #[error("join the network")]
@@ -77,7 +83,10 @@ pub fn main(dir: &Path) -> ExitCode {
         .map_err(StartError::Program)
         .and_then(|()| detach::detach().map_err(StartError::Detach))
         .and_then(|signals| Ok((signals, InstanceSpec::read(dir).map_err(StartError::Spec)?)))
-        .and_then(|(signals, spec)| Instance::start(dir, spec, signals));
+        .and_then(|(signals, spec)| {
+            let secrets = Secrets::receive(&spec).map_err(StartError::Secrets)?;
+            Instance::start(dir, spec, secrets, signals)
+        });
     match instance {
         Ok(instance) => instance.run(),
         Err(error) => refuse(dir, &error),
@@ -99,11 +108,12 @@ impl<'a> Instance<'a> {
     fn start(
         dir: &'a Path,
         spec: InstanceSpec,
+        secrets: Secrets,
         signals: nix::sys::signalfd::SignalFd,
     ) -> Result<Self, StartError> {
         let cgroups = prepare_cgroups(&spec).map_err(StartError::Cgroups)?;
         // From here the shim is in the instance's group, so that the container is born into it.
-        let started = start_in(dir, &spec);
+        let started = start_in(dir, &spec, secrets);
         let left = cgroups.join_shims().map_err(StartError::Cgroups);
         if started.is_err() {
             // Whatever was made must not outlive the attempt; what it died of is the better story.
@@ -175,20 +185,26 @@ fn prepare_cgroups(spec: &InstanceSpec) -> io::Result<Cgroups> {
 
 /// Everything between limits and a running command, in the one order that works: the network first,
 /// since `/sys` shows the namespace it is mounted in; then the files; then the container.
-fn start_in(dir: &Path, spec: &InstanceSpec) -> Result<(Option<Link>, Running), StartError> {
+fn start_in(
+    dir: &Path,
+    spec: &InstanceSpec,
+    secrets: Secrets,
+) -> Result<(Option<Link>, Running), StartError> {
     let link = link::join(spec).map_err(StartError::Network)?;
     let stage = stage::Stage::enter(dir).map_err(StartError::Stage)?;
-    let running = start_on(&stage, spec);
+    let running = start_on(&stage, spec, secrets);
     stage.leave().map_err(StartError::Stage)?;
     Ok((link, running?))
 }
 
-fn start_on(stage: &Stage, spec: &InstanceSpec) -> Result<Running, StartError> {
+fn start_on(stage: &Stage, spec: &InstanceSpec, secrets: Secrets) -> Result<Running, StartError> {
     let layers = stage.show_image(spec).map_err(StartError::Stage)?;
     let program = stage.command(spec).map_err(StartError::Command)?;
     stage.mount_root(spec, &layers).map_err(StartError::Stage)?;
+    stage.show_secrets(spec, secrets).map_err(StartError::Stage)?;
     container::start(spec, stage, program).map_err(StartError::Container)
 }
+
 fn sweep(cgroups: &Cgroups, spec: &InstanceSpec) -> io::Result<()> {
     cgroups.kill(&spec.instance)?;
     cgroups.remove(&spec.instance)

@@ -3,7 +3,7 @@
 use crate::network::Attachment;
 use crate::record::{FILE_BYTES, read_file};
 use kiln_init::InitSpec;
-use kiln_names::{ByteSize, InstallId, InstanceId, Span};
+use kiln_names::{ByteSize, InstallId, InstanceId, SecretVersions, Span};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
@@ -52,10 +52,17 @@ pub struct InstanceSpec {
     /// What `kiln-init` reads at `/run/kiln/spec`; `None` for images that start without it.
     #[serde(default)]
     pub init: Option<InitSpec>,
+    /// The secrets that it finds in [`SECRETS_DIR`]. Their values are not here: whoever launches it
+    /// hands them over.
+    #[serde(default, skip_serializing_if = "SecretVersions::is_empty")]
+    pub secrets: SecretVersions,
     /// Where its output goes.
     #[serde(default)]
     pub output: Output,
 }
+
+/// Where an instance finds its secrets: a file each, in memory, for its user alone.
+pub const SECRETS_DIR: &str = "/run/kiln/secrets";
 
 /// The directories that make up a root file system.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

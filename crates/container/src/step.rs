@@ -12,7 +12,7 @@ use crate::attached::attach;
 use crate::launch::LaunchError;
 use crate::record::ExitRecord;
 use crate::spec::{InstanceSpec, Limits, NetworkMode, Output, Root, Stop, User, WritableLayer};
-use kiln_names::{InstallId, InstanceId, Span};
+use kiln_names::{InstallId, InstanceId, SecretVersions, Span};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
@@ -118,6 +118,7 @@ impl StepSpec {
             rlimits: crate::spec::Rlimit::defaults(),
             stop: Stop { signal: "SIGKILL".to_owned(), timeout: Span::ZERO },
             init: None,
+            secrets: SecretVersions::new(),
             output: Output::Caller,
         }
     }

@@ -9,9 +9,16 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A group and how many instances it has, or will have.
 pub(crate) type Sized<'a> = (&'a GroupSpec, u32);
 
-/// All differences: image, configuration, capacity, routes.
+/// All differences: image, configuration, secrets, capacity, routes.
 pub(crate) fn differences(old: &[Sized<'_>], new: &[Sized<'_>]) -> Vec<Difference> {
-    [image(old, new), configuration(old, new), capacity(old, new), routes(old, new)].concat()
+    [
+        image(old, new),
+        configuration(old, new),
+        secrets(old, new),
+        capacity(old, new),
+        routes(old, new),
+    ]
+    .concat()
 }
 
 fn image(old: &[Sized<'_>], new: &[Sized<'_>]) -> Vec<Difference> {
@@ -28,6 +35,15 @@ fn configuration(old: &[Sized<'_>], new: &[Sized<'_>]) -> Vec<Difference> {
         keys
     };
     compare("configuration", &of(old), &of(new))
+}
+
+/// By name and version: all that is known of a secret here.
+fn secrets(old: &[Sized<'_>], new: &[Sized<'_>]) -> Vec<Difference> {
+    let of = |groups: &[Sized<'_>]| -> BTreeMap<String, String> {
+        let secrets = groups.first().into_iter().flat_map(|(spec, _)| &spec.secrets);
+        secrets.map(|(name, version)| (name.to_string(), version.to_string())).collect()
+    };
+    compare("secrets", &of(old), &of(new))
 }
 
 fn capacity(old: &[Sized<'_>], new: &[Sized<'_>]) -> Vec<Difference> {

@@ -8,6 +8,7 @@
 mod draft;
 mod others;
 mod release;
+mod secrets;
 mod surroundings;
 mod warm;
 

@@ -1,8 +1,7 @@
 //! Releases: what is deployed, and what a rollback returns to.
 
-use kiln_names::{AppName, CommitId, Digest, EnvName, ReleaseId};
+use kiln_names::{AppName, CommitId, Digest, EnvName, ReleaseId, SecretVersions};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// An image joined with its configuration, for one application in one environment.
 ///
@@ -20,7 +19,7 @@ pub struct Release {
     /// The image.
     pub image: Digest,
     /// The version of each secret, by name.
-    pub secrets: BTreeMap<String, u32>,
+    pub secrets: SecretVersions,
     v: u8,
 }
 
@@ -28,7 +27,13 @@ impl Release {
     /// The release of an image with a configuration, without secrets.
     #[must_use]
     pub const fn new(app: AppName, env: EnvName, image: Digest, config: CommitId) -> Self {
-        Self { app, config, env, image, secrets: BTreeMap::new(), v: 1 }
+        Self { app, config, env, image, secrets: SecretVersions::new(), v: 1 }
+    }
+
+    /// The same with those versions of secrets.
+    #[must_use]
+    pub fn with_secrets(self, secrets: SecretVersions) -> Self {
+        Self { secrets, ..self }
     }
 
     /// The whole of it, the same bytes for the same release.
@@ -70,6 +75,19 @@ mod tests {
             "ab".repeat(32)
         );
         assert_eq!(release().canonical(), expected);
+    }
+
+    #[test]
+    fn another_version_of_a_secret_is_another_release() {
+        let with = |version| {
+            let secret = ("token".parse().unwrap(), kiln_names::SecretVersion(version));
+            release().with_secrets(SecretVersions::from([secret]))
+        };
+        assert!(with(3).canonical().contains(r#""secrets":{"token":3},"v":1"#));
+        assert_eq!(Release::parse(&with(3).canonical()).unwrap(), with(3));
+        assert_ne!(with(3).id(), with(4).id());
+        let none = release().with_secrets(SecretVersions::new());
+        assert_eq!(none.id(), release().id(), "a release without secrets is what it always was");
     }
 
     #[test]

@@ -1,15 +1,16 @@
 //! Removes groups when they are due, whatever became of the deployments that retired them.
 //!
 //! A group that is being removed cannot be taken back: that is written down before the engine is
-//! told. While a deployment of the same application and environment is in progress, none is
+//! told. With the last group that had it goes what is left of a removed secret. While a deployment of the same application and environment is in progress, none is
 //! begun: its plan may count on warm groups.
 
 use crate::kit::Kit;
 use kiln_engine::{Call, ErrorKind};
 use kiln_names::GroupId;
 use kiln_protocol::status::GroupState;
+use kiln_store::audit::By;
 use kiln_store::retirements::RetirementRow;
-use kiln_store::{StoreError, groups, retirements};
+use kiln_store::{StoreError, groups, retirements, secrets};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +21,9 @@ const LOOK: Duration = Duration::from_millis(250);
 const PAUSE: Duration = Duration::from_secs(5);
 /// The longest sleep: a clock that was set back is noticed after this.
 const LONGEST: Duration = Duration::from_secs(60);
+
+/// Who erases secrets, for the record.
+const ERASER: &str = "kiln";
 
 /// The task that removes groups.
 #[derive(Debug)]
@@ -69,6 +73,7 @@ impl Retirer {
                 pause = pause.min(self.remove(row, now_ms).await?);
             }
         }
+        self.erase_secrets(now_ms).await?;
         Ok(pause)
     }
 
@@ -110,6 +115,19 @@ impl Retirer {
         }
         write.commit().await?;
         Ok(begun)
+    }
+
+    /// What was removed while groups had it goes for good with the last of them.
+    async fn erase_secrets(&self, at_ms: u64) -> Result<(), StoreError> {
+        if !secrets::any_withdrawn(&mut *self.kit.db.read().await?).await? {
+            return Ok(());
+        }
+        let mut write = self.kit.db.write().await?;
+        let eraser = By { who: ERASER.to_owned(), at_ms };
+        if !secrets::erase_withdrawn(&mut write, &eraser).await?.is_empty() {
+            write.commit().await?;
+        }
+        Ok(())
     }
 
     async fn forget(&mut self, group: GroupId) -> Result<(), StoreError> {

@@ -9,7 +9,7 @@ use kiln_container::{InstanceSpec, Limits, NetworkMode, Output, Rlimit, Root, St
 use kiln_engine::{GroupSpec, RunSpec, UserData};
 use kiln_image::Image;
 use kiln_init::{InitSpec, PROGRAM};
-use kiln_names::{Digest, InstanceId};
+use kiln_names::{Digest, InstanceId, SecretVersions};
 use kiln_protocol::configuration::Network;
 use kiln_protocol::recipe::ImageProcess;
 use std::collections::BTreeMap;
@@ -53,6 +53,7 @@ struct Contents<'a> {
     hostname: String,
     network: NetworkMode,
     limits: Limits,
+    secrets: SecretVersions,
     output: Output,
 }
 
@@ -90,6 +91,7 @@ fn spec(
         rlimits: Rlimit::defaults(),
         stop: Stop { signal: run.stop.signal.as_str().to_owned(), timeout: run.stop.timeout },
         init: has_init.then(|| init(run, contents.user_data)),
+        secrets: contents.secrets.clone(),
         output: contents.output,
     }
 }
@@ -147,6 +149,7 @@ fn of_group(birth: &Birth, network: NetworkMode) -> Contents<'_> {
             cpu_millis: Some(group.params.cpu.0),
             pids: Some(group.params.pids),
         },
+        secrets: group.secrets.clone(),
         output: Output::Log,
     }
 }
@@ -180,6 +183,8 @@ fn of_run(
             cpu_millis: Some(run.cpu.0),
             pids: Some(run.pids),
         },
+        // Secrets are for what is deployed, where a release names their versions.
+        secrets: SecretVersions::new(),
         output: Output::Caller,
     }
 }

@@ -4,6 +4,7 @@ use crate::link::Link;
 use crate::machine::Machine;
 use crate::model::Model;
 use crate::runs::Runs;
+use kiln_secrets::Vault;
 use kiln_store::Database;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Semaphore, watch};
@@ -16,6 +17,7 @@ const LAUNCHES_AT_ONCE: usize = 8;
 pub(crate) struct Inner {
     pub(crate) db: Database,
     pub(crate) images: kiln_image::Store,
+    pub(crate) secrets: Vault,
     pub(crate) machine: Machine,
     pub(crate) link: Link,
     pub(crate) launches: Semaphore,
@@ -28,8 +30,7 @@ pub(crate) struct Inner {
 
 impl Inner {
     pub(crate) fn new(
-        db: Database,
-        images: kiln_image::Store,
+        (db, images, secrets): (Database, kiln_image::Store, Vault),
         machine: Machine,
         link: Link,
         model: Model,
@@ -37,6 +38,7 @@ impl Inner {
         Self {
             db,
             images,
+            secrets,
             machine,
             link,
             launches: Semaphore::new(LAUNCHES_AT_ONCE),

@@ -58,6 +58,8 @@ pub struct Settings {
     pub db: Database,
     /// Where images are unpacked.
     pub images: kiln_image::Store,
+    /// What instances get their secrets from.
+    pub secrets: kiln_secrets::Vault,
     /// The router's control socket.
     pub router: PathBuf,
     /// The machine.
@@ -103,7 +105,8 @@ impl LocalEngine {
         let machine = Machine::new(settings.machine)?;
         let link = Link::new(Control::new(settings.router), epoch);
         let model = recover::model(&settings.db).await?;
-        let inner = Arc::new(Inner::new(settings.db, settings.images, machine, link, model));
+        let sources = (settings.db, settings.images, settings.secrets);
+        let inner = Arc::new(Inner::new(sources, machine, link, model));
         recover::take_over(&inner).await?;
         inner.link.touch();
         inner.spawn(link::send_tables(inner.clone()));

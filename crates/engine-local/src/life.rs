@@ -6,7 +6,7 @@ use crate::model::{PORTLESS_START, Phase};
 use crate::{exits, frozen, usage};
 use kiln_container::ProcessIdent;
 use kiln_engine::{Exit, GroupSpec};
-use kiln_names::{EnvName, InstanceId};
+use kiln_names::{EnvName, InstanceId, SecretValue};
 use kiln_store::peaks::{self, PeakRow};
 use kiln_store::{StoreError, local};
 use std::net::SocketAddr;
@@ -65,8 +65,15 @@ async fn launch(inner: &Arc<Inner>, birth: &Birth) -> Result<ProcessIdent, Strin
     let (writer, written, to) = (inner.clone(), birth.clone(), dir.clone());
     let writing = tokio::task::spawn_blocking(move || frozen::write(&writer, &written, &to));
     writing.await.map_err(|error| error.to_string())??;
-    let launched = kiln_container::launch(&inner.machine.program, &dir).await;
+    let secrets = secrets(inner, &birth.spec).await?;
+    let launched = kiln_container::launch_with(&inner.machine.program, &dir, &secrets).await;
     launched.map(|launched| launched.shim).map_err(|error| exits::chain(&error))
+}
+
+/// The values that the instance starts with; read anew for each, and kept by nobody.
+async fn secrets(inner: &Inner, group: &GroupSpec) -> Result<Vec<SecretValue>, String> {
+    let opened = inner.secrets.open_all(&group.app, &group.env, &group.secrets).await;
+    opened.map_err(|error| format!("failed to {}", exits::chain(&error)))
 }
 
 /// Notes that its main process runs.

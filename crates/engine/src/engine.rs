@@ -14,6 +14,7 @@ pub struct Call {
 
 /// What an engine can carry. The planner refuses what is missing, with the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about an engine")]
 pub struct Capabilities {
     /// Routes and weights of all clusters of an application change in one step.
     pub atomic_switch: bool,
@@ -21,6 +22,8 @@ pub struct Capabilities {
     pub weights: bool,
     /// Instances may share the host's network and take their port from `$PORT`.
     pub host_network: bool,
+    /// Instances find the values of their secrets as files.
+    pub secrets: bool,
 }
 
 /// What there is for groups, and what of it is left for new ones.

@@ -2,6 +2,7 @@
 
 use kiln_names::{
     AppName, Digest, EnvName, GroupId, GroupName, GroupNumber, ProcessName, ReleaseId,
+    SecretVersions,
 };
 use kiln_protocol::configuration::ProcessParams;
 use kiln_protocol::recipe::ImageProcess;
@@ -34,6 +35,9 @@ pub struct GroupSpec {
     pub params: ProcessParams,
     /// What reaches the instance at its start.
     pub user_data: UserData,
+    /// The release's secrets. Their values an engine gets when it starts an instance, each time anew.
+    #[serde(default, skip_serializing_if = "SecretVersions::is_empty")]
+    pub secrets: SecretVersions,
 }
 
 /// What the configuration hands to an instance.

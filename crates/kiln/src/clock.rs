@@ -10,9 +10,14 @@ pub(crate) fn now_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Random bytes for ids and tokens, from the operating system's generator by way of `rand`.
+/// Random bytes for ids, tokens and keys, from the operating system's generator by way of `rand`.
 pub(crate) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    rand::rng().fill_bytes(&mut bytes);
+    fill(&mut bytes);
     bytes
+}
+
+/// The same for as many bytes as there are.
+pub(crate) fn fill(bytes: &mut [u8]) {
+    rand::rng().fill_bytes(bytes);
 }

@@ -36,6 +36,9 @@ pub(crate) struct Server {
     /// Say whether this program can work with the data, and change nothing
     #[arg(long)]
     pub(crate) check: bool,
+    /// Where a service manager passes credentials; kiln-secrets-key seals secrets
+    #[arg(long, env = "CREDENTIALS_DIRECTORY")]
+    pub(crate) credentials: Option<PathBuf>,
 }
 
 /// The data plane
@@ -70,7 +73,7 @@ impl Daemon for Server {
         }
         let data = Data::ensure(&self.data)?;
         let _held = hold(Role::Server, &data)?;
-        server::serve(&data, self.api, self.network).await
+        server::serve(&data, self).await
     }
 }
 

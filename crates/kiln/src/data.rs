@@ -5,6 +5,7 @@
 //!         kiln.db      everything that must last
 //!         kiln.sock    the API, for root
 //!         admin.token  the API, over TCP
+//!         secrets.key  opens the secrets in kiln.db; made with the first of them
 //!         images/ config/ instances/ router/
 //!         bin/SHA/kiln the program, kept while instances run from it
 //!         log/         what server and router say

@@ -1,5 +1,6 @@
 //! The server: opens what lasts, takes over what runs, answers the API.
 
+use crate::daemon::Server;
 use crate::data::Data;
 use crate::role::Role;
 use crate::wiring::{
@@ -8,11 +9,12 @@ use crate::wiring::{
 use crate::{clock, shutdown};
 use anyhow::{Context, Result};
 use kiln_bakery::Bakery;
-use kiln_container::{Boot, Network, Subnet};
+use kiln_container::{Boot, Network};
 use kiln_deploy::ports::Engines;
 use kiln_deploy::{Fuse, Orchestrator, Ports};
 use kiln_engine_local::{LocalEngine, MachineSettings, Settings};
 use kiln_names::InstanceId;
+use kiln_secrets::{KeyFile, Vault};
 use kiln_store::Database;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -21,10 +23,11 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 /// Serves until told to stop.
-pub(crate) async fn serve(data: &Data, api: SocketAddr, network: Option<Subnet>) -> Result<()> {
+pub(crate) async fn serve(data: &Data, settings: &Server) -> Result<()> {
+    let api = settings.api;
     let tcp = TcpListener::bind(api).await.with_context(|| format!("listen on {api}"))?;
     let address = tcp.local_addr()?;
-    let app = Arc::new(assemble(data, network, address).await?);
+    let app = Arc::new(assemble(data, settings, address).await?);
     let recovered = app.orchestrator.recover().await.context("take up deployments")?;
     tracing::info!(deployments = recovered.len(), "the server runs");
     let unix = kiln_api::bind_unix(&data.at("kiln.sock")).context("make the socket")?;
@@ -40,13 +43,10 @@ pub(crate) async fn serve(data: &Data, api: SocketAddr, network: Option<Subnet>)
 }
 
 /// Everything that the API works with.
-async fn assemble(
-    data: &Data,
-    network: Option<Subnet>,
-    address: SocketAddr,
-) -> Result<kiln_api::App> {
-    let network = Network::ensure(data.install, network).context("prepare the network")?;
+async fn assemble(data: &Data, settings: &Server, address: SocketAddr) -> Result<kiln_api::App> {
+    let network = Network::ensure(data.install, settings.network).context("prepare the network")?;
     let database = Database::open(&data.at("kiln.db")).await?;
+    let secrets = vault(data, &database, settings.credentials.as_deref()).await?;
     let images = kiln_image::Store::open(&data.at("images")).context("open the image store")?;
     let configurations =
         kiln_config::Repositories::open(data.at("config")).context("open the configuration")?;
@@ -57,6 +57,7 @@ async fn assemble(
     let engine = LocalEngine::start(Settings {
         db: database.clone(),
         images: images.clone(),
+        secrets: secrets.clone(),
         router: data.router_socket(),
         machine: machine(data, network, program),
     });
@@ -80,6 +81,7 @@ async fn assemble(
         database,
         configurations,
         git,
+        secrets,
         images,
         bakery,
         orchestrator,
@@ -87,6 +89,14 @@ async fn assemble(
         runner: Some(engine),
         clock,
     })
+}
+
+/// The secrets, with the key that the service manager passes, or the data directory's own.
+async fn vault(data: &Data, database: &Database, credentials: Option<&Path>) -> Result<Vault> {
+    let key = KeyFile::find(data.root(), credentials);
+    let database = database.clone();
+    let settings = kiln_secrets::Settings { database, key, random: clock::fill };
+    Ok(Vault::open(settings).await?)
 }
 
 fn bakery(

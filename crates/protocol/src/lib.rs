@@ -13,6 +13,7 @@ pub mod problem;
 pub mod recipe;
 pub mod revision;
 pub mod run;
+pub mod secret;
 pub mod status;
 pub mod suggest;
 pub mod wire;

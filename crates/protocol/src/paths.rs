@@ -44,6 +44,10 @@ pub const CONFIG_DIFF: &str = "/v1/apps/{app}/envs/{env}/config/diff";
 pub const CONFIGURED: &str = "/v1/config";
 /// One of its files; `?at=COMMIT`.
 pub const CONFIG_FILE: &str = "/v1/apps/{app}/envs/{env}/config/files/{file}";
+/// The secrets of an application in an environment.
+pub const SECRETS: &str = "/v1/apps/{app}/envs/{env}/secrets";
+/// One of them.
+pub const SECRET: &str = "/v1/apps/{app}/envs/{env}/secrets/{secret}";
 /// What a deployment would do.
 pub const PLAN: &str = "/v1/apps/{app}/envs/{env}/plan";
 /// Deployments of an application in an environment.

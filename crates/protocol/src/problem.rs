@@ -192,6 +192,8 @@ codes! {
     FileNotFound "file-not-found" 404 NotFound "there is no such file";
     /// The key is not set.
     KeyNotFound "key-not-found" 404 NotFound "the key is not set";
+    /// No such secret.
+    SecretNotFound "secret-not-found" 404 NotFound "there is no such secret";
     /// No such deployment.
     DeploymentNotFound "deployment-not-found" 404 NotFound "there is no such deployment";
     /// Nothing of the application is deployed there.

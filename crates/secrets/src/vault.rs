@@ -146,6 +146,9 @@ impl Vault {
         env: &EnvName,
         versions: &SecretVersions,
     ) -> Result<Vec<SecretValue>, OpenError> {
+        if versions.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut db = self.settings.database.read().await?;
         let mut values = Vec::with_capacity(versions.len());
         for (name, version) in versions {

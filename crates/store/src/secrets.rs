@@ -248,6 +248,16 @@ pub async fn any(db: &mut SqliteConnection) -> Result<bool, StoreError> {
     Ok(sqlx::query_scalar(sql).fetch_one(db).await?)
 }
 
+/// Whether any version is kept of a secret that was removed.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn any_withdrawn(db: &mut SqliteConnection) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM secret_versions JOIN secrets USING (app, env, name)
+        WHERE current IS NULL)";
+    Ok(sqlx::query_scalar(sql).fetch_one(db).await?)
+}
+
 /// What opens with the right key alone.
 ///
 /// # Errors

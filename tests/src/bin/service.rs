@@ -115,6 +115,7 @@ async fn answer(
         (Method::POST, _) => body,
         (_, "/slow") => Bytes::from(version.repeat(SLOW_BYTES / version.len().max(1))),
         (_, "/greeting") => Bytes::from(variable("GREETING").unwrap_or_default()),
+        (_, "/secret") => Bytes::from(digest_of_secret()),
         (_, "/whoami") => Bytes::from(variable("KILN_INSTANCE").unwrap_or_default()),
         (_, "/crash") => {
             say("told to crash");
@@ -125,6 +126,15 @@ async fn answer(
     };
     let answer = Response::builder().status(status).header("x-version", version.trim());
     Ok(answer.body(Full::new(body).boxed()).unwrap_or_default())
+}
+
+/// What tells its secret without telling it.
+fn digest_of_secret() -> String {
+    use sha2::Digest;
+    match std::fs::read("/run/kiln/secrets/token") {
+        Ok(token) => sha2::Sha256::digest(token).iter().map(|b| format!("{b:02x}")).collect(),
+        Err(error) => format!("none: {error}"),
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is what the service is for")]

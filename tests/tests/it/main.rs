@@ -19,6 +19,7 @@ mod memory;
 mod mistakes;
 mod readme;
 mod run;
+mod secrets;
 mod stuck;
 mod traffic;
 mod upgrades;

@@ -12,4 +12,5 @@ mod ports;
 mod raw;
 mod refusals;
 mod rig;
+mod secrets;
 mod tcp;

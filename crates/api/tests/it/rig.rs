@@ -87,6 +87,10 @@ async fn assemble(data: &Path, engine: Arc<SimEngine>) -> App {
     let configurations = kiln_config::Repositories::open(data.join("config")).unwrap();
     // What judges a push is the kiln program's own; here every push is fine.
     let git = kiln_config::SmartHttp::open(configurations.clone(), "/bin/true".into()).unwrap();
+    let key = kiln_secrets::KeyFile::find(data, None);
+    let random = |bytes: &mut [u8]| bytes.fill(7);
+    let settings = kiln_secrets::Settings { database: database.clone(), key, random };
+    let secrets = kiln_secrets::Vault::open(settings).await.unwrap();
     let install = InstallId::from_random([1, 2, 3]);
     let ids = || InstanceId::from_random([1, 2, 3, 4, 5, 6]);
     let settings = kiln_bakery::Settings::new("/nowhere".into(), install, None, ids);
@@ -109,6 +113,7 @@ async fn assemble(data: &Path, engine: Arc<SimEngine>) -> App {
         database,
         configurations,
         git,
+        secrets,
         images,
         bakery,
         orchestrator,

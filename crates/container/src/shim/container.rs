@@ -61,6 +61,7 @@ pub(super) fn start(
     let (mut container, pid) =
         create(spec, stage, payload, [stdout_end, stderr_end]).map_err(setup)?;
     verify::verify(pid, spec).map_err(ContainerError::Hole)?;
+    verify::secrets(pid, spec).map_err(ContainerError::Hole)?;
     container.start().map_err(setup)?;
     taken(refusals)?;
     for end in [&stdout, &stderr] {

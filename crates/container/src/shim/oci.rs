@@ -2,7 +2,7 @@
 
 use super::rlimits;
 use super::stage::{MountPoint, Stage};
-use crate::spec::{InstanceSpec, Limits};
+use crate::spec::{InstanceSpec, Limits, SECRETS_DIR};
 use kiln_init::RUN_DIR;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -97,6 +97,9 @@ fn mounts(spec: &InstanceSpec, stage: &Stage) -> Vec<Value> {
     }
     if spec.init.is_some() {
         mounts.push(bind(&stage.file("spec"), Path::new(kiln_init::SPEC_PATH)));
+    }
+    if !spec.secrets.is_empty() {
+        mounts.push(bind(&stage.secrets(), Path::new(SECRETS_DIR)));
     }
     mounts
 }

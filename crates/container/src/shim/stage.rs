@@ -7,6 +7,7 @@
 //! ├─ skeleton/     the mount points that the image lacks
 //! ├─ root/         skeleton over image: what the container starts from
 //! ├─ files/        resolv.conf, hosts, hostname, spec
+//! ├─ secrets/      memory of its own: a file for each secret
 //! └─ bundle/       what libcontainer reads and writes
 //! ```
 //!
@@ -15,6 +16,7 @@
 
 use super::files;
 use super::image::{CommandError, Image};
+use super::secrets::Secrets;
 use crate::spec::InstanceSpec;
 use nix::sched::{CloneFlags, setns, unshare};
 use rustix::fs::{AtFlags, CWD, Timestamps, utimensat};
@@ -124,6 +126,16 @@ impl Stage {
         self.overlay("root", &options)
     }
 
+    /// Writes the values of the secrets into memory of their own, and forgets them.
+    pub(super) fn show_secrets(&self, spec: &InstanceSpec, secrets: Secrets) -> Result<()> {
+        secrets.write(&self.secrets(), spec.user).map_err(doing("write its secrets"))
+    }
+
+    /// Where the secrets are, to be mounted in the container.
+    pub(super) fn secrets(&self) -> PathBuf {
+        self.dir.join("secrets")
+    }
+
     /// Returns to the host's mounts. The stage stays only as far as the container holds on to it.
     pub(super) fn leave(&self) -> Result<()> {
         let back = setns(&self.host, CloneFlags::CLONE_NEWNS).map_err(io::Error::from);
@@ -148,7 +160,7 @@ impl Stage {
         let flags = MountFlags::NOSUID | MountFlags::NODEV;
         mount("kiln", &self.dir, "tmpfs", flags, c"mode=0711,size=32m")?;
         std::env::set_current_dir(&self.dir)?;
-        ["files", "bundle", "state", "view", "root", "skeleton", "l"]
+        ["files", "secrets", "bundle", "state", "view", "root", "skeleton", "l"]
             .into_iter()
             .try_for_each(|made| std::fs::create_dir(self.dir.join(made)))
     }

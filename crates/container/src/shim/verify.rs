@@ -2,9 +2,13 @@
 //! Whatever was asked for and is not there, for whatever reason, is a reason not to start.
 
 use super::seccomp::Filters;
-use crate::spec::{InstanceSpec, User};
+use crate::spec::{InstanceSpec, SECRETS_DIR, User};
+use rustix::fs::{StatVfsMountFlags, statfs, statvfs};
 use rustix::thread::CapabilitySet;
+use std::fs::Metadata;
 use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 /// What an instance could get out through.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +21,10 @@ pub(super) enum Hole {
     Field { field: &'static str, found: String, expected: String },
     #[error("{field} holds more than was asked for: {held:016x}")]
     Capabilities { field: &'static str, held: u64 },
+    #[error("its secrets are not on a file system in memory without rights")]
+    SecretsMount,
+    #[error("secret {name} is not a file for its user alone: mode {mode:o} of {uid}:{gid}")]
+    Secret { name: String, mode: u32, uid: u32, gid: u32 },
 }
 
 /// The capabilities that the spec grants. A name that nobody knows grants nothing here, and is
@@ -39,6 +47,40 @@ pub(super) fn verify(pid: i32, spec: &InstanceSpec) -> Result<(), Hole> {
         filters: inherited + Filters::COUNT,
     };
     expected.compare(&status)
+}
+
+/// Looks at the secrets as the process will see them.
+pub(super) fn secrets(pid: i32, spec: &InstanceSpec) -> Result<(), Hole> {
+    if spec.secrets.is_empty() {
+        return Ok(());
+    }
+    let root = PathBuf::from(format!("/proc/{pid}/root"));
+    let dir = root.join(SECRETS_DIR.trim_start_matches('/'));
+    if !is_closed_memory(&dir).map_err(Hole::Unknown)? {
+        return Err(Hole::SecretsMount);
+    }
+    spec.secrets.keys().try_for_each(|name| {
+        let found = std::fs::symlink_metadata(dir.join(name.as_str())).map_err(Hole::Unknown)?;
+        let right = is_for(&found, spec.user);
+        let (mode, uid, gid) = (found.mode(), found.uid(), found.gid());
+        right.then_some(()).ok_or_else(|| Hole::Secret { name: name.to_string(), mode, uid, gid })
+    })
+}
+
+/// Whether nothing there reaches a disk, runs, or can be changed.
+fn is_closed_memory(dir: &Path) -> io::Result<bool> {
+    const TMPFS: u64 = 0x0102_1994;
+    let flags = statvfs(dir)?.f_flag;
+    let closed = StatVfsMountFlags::NOSUID
+        | StatVfsMountFlags::NODEV
+        | StatVfsMountFlags::NOEXEC
+        | StatVfsMountFlags::RDONLY;
+    Ok(u64::try_from(statfs(dir)?.f_type) == Ok(TMPFS) && flags.contains(closed))
+}
+
+fn is_for(found: &Metadata, user: User) -> bool {
+    let whole_mode = found.mode() & 0o7777;
+    found.is_file() && whole_mode == 0o400 && (found.uid(), found.gid()) == (user.uid, user.gid)
 }
 
 /// What has to stand in the status.
@@ -107,6 +149,28 @@ mod tests {
         assert_eq!(compare(SOUND), Ok(()));
         let fewer = SOUND.replace("CapEff:\t0000000000000021", "CapEff:\t0000000000000001");
         assert_eq!(compare(&fewer), Ok(()), "less than was asked for is no hole");
+    }
+
+    #[test]
+    fn a_secret_that_another_could_read_is_a_hole() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("token");
+        std::fs::write(&path, "x").unwrap();
+        let owner = std::fs::metadata(&path).unwrap();
+        let user = User { uid: owner.uid(), gid: owner.gid() };
+        let check = |mode: u32, user: User, expected: bool| {
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+            std::fs::set_permissions(&path, mode).unwrap();
+            assert_eq!(is_for(&std::fs::symlink_metadata(&path).unwrap(), user), expected);
+        };
+        check(0o400, user, true);
+        for mode in [0o600, 0o440, 0o404, 0o4400, 0o500] {
+            check(mode, user, false);
+        }
+        check(0o400, User { uid: user.uid + 1, ..user }, false);
+        check(0o400, User { gid: user.gid + 1, ..user }, false);
+        assert!(!is_for(&std::fs::metadata(dir.path()).unwrap(), user), "a directory is none");
+        assert!(!is_closed_memory(dir.path()).unwrap(), "what can be written is not closed");
     }
 
     #[test]

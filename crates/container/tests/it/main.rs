@@ -9,4 +9,5 @@ mod lab;
 mod lifecycle;
 mod limits;
 mod network;
+mod secrets;
 mod steps;

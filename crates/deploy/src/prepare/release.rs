@@ -1,7 +1,7 @@
 //! Preparing what goes to another release: deploy, redeploy, rollback.
 
 use super::surroundings::{Fit, Surroundings};
-use super::{Draft, warm};
+use super::{Draft, secrets, warm};
 use crate::actions::RecordRelease;
 use crate::decide::Refusal;
 use crate::difference::differences;
@@ -197,7 +197,10 @@ async fn cold(
     draft.decide("check architecture", check_architecture(around, &facts))?;
     let fits = configuration.check(&target.app, &target.env, &facts.processes);
     draft.decide("check configuration", fits.map_err(|e| Problem::invalid(e.to_string())))?;
+    let pinned = draft.step("pin secrets", secrets::pin(kit, target, goal.known.as_ref())).await?;
+    draft.found(secrets::listed(&pinned));
     let release = Release::new(target.app.clone(), target.env.clone(), image, commit);
+    let release = release.with_secrets(pinned);
     let number = GroupNumber(around.place.last_number + 1);
     draft.done("choose names", number.to_string());
     let new = render(kit, &release, number, &configuration, &facts);
@@ -302,6 +305,7 @@ fn render(
                 run: run.clone(),
                 params: configuration.params.resolve(app, env, process, run.port.is_some()),
                 user_data: user_data.clone(),
+                secrets: release.secrets.clone(),
             }
         };
     facts.processes.iter().map(spec).collect()
@@ -317,6 +321,9 @@ fn check_capabilities(
         Some(spec) if !able.host_network => {
             let message = format!("{}: this engine has no \"network\": \"host\"", spec.process);
             Err(Problem::invalid(message))
+        }
+        _ if !able.secrets && specs.iter().any(|spec| !spec.secrets.is_empty()) => {
+            Err(Problem::invalid("this engine has no way to hand secrets to instances"))
         }
         _ if !able.atomic_switch => {
             Err(Problem::invalid("red-black needs an engine that moves all traffic in one step"))

@@ -13,6 +13,7 @@ mod progress;
 mod red_black;
 mod retirement;
 mod rollback;
+mod secrets;
 mod smaller;
 mod verbs;
 mod world;

@@ -57,6 +57,7 @@ async fn every_step_and_action_is_told_in_order() {
         check embargo
         check architecture
         check configuration
+        pin secrets
         choose names
         render specs
         claim routes

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 #[async_trait::async_trait]
 impl Engine for SimEngine {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { atomic_switch: true, weights: true, host_network: true }
+        Capabilities { atomic_switch: true, weights: true, host_network: true, secrets: true }
     }
 
     fn changes(&self) -> watch::Receiver<u64> {

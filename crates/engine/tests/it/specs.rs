@@ -4,6 +4,7 @@ use kiln_engine::conformance::Ask;
 use kiln_engine::{GroupSpec, UserData};
 use kiln_names::{
     AppName, Digest, EnvName, GroupId, GroupName, GroupNumber, ProcessName, ReleaseId,
+    SecretVersions,
 };
 use kiln_protocol::configuration::DeploymentParams;
 use kiln_protocol::recipe::{ImageProcess, Stop};
@@ -31,6 +32,7 @@ pub(crate) fn spec(ask: &Ask) -> GroupSpec {
         },
         params: params.resolve(&ask.app, &ask.env, &ask.process, true),
         user_data: UserData::default(),
+        secrets: SecretVersions::new(),
     }
 }
 

@@ -4,7 +4,7 @@ use crate::machine::Machine;
 use kiln_engine::conformance::{self, Ask, Subject};
 use kiln_engine::{Engine, GroupSpec, Traffic, UserData};
 use kiln_engine_local::LocalEngine;
-use kiln_names::{Digest, GroupName, ReleaseId};
+use kiln_names::{Digest, GroupName, ReleaseId, SecretVersions};
 use kiln_protocol::configuration::DeploymentParams;
 use kiln_protocol::recipe::{ImageProcess, Stop};
 use std::sync::Arc;
@@ -73,6 +73,7 @@ fn spec(ask: &Ask, image: Digest) -> GroupSpec {
         run: server(),
         params: params.resolve(&ask.app, &ask.env, &ask.process, true),
         user_data: UserData::default(),
+        secrets: SecretVersions::new(),
     }
 }
 

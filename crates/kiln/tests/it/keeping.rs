@@ -9,6 +9,7 @@ use kiln_engine::{
 use kiln_engine_local::LocalEngine;
 use kiln_names::{
     AppName, Digest, EnvName, GroupId, GroupName, GroupNumber, InstanceId, ProcessName, ReleaseId,
+    SecretVersions,
 };
 use kiln_protocol::configuration::DeploymentParams;
 use kiln_protocol::recipe::{ImageProcess, Stop};
@@ -34,8 +35,12 @@ pub(crate) struct Keeping {
 impl Keeping {
     /// A group of instances that run the shell script.
     pub(crate) fn new(script: &str, size: u32) -> Self {
-        let machine = Machine::new("hello");
-        let spec = spec(script, machine.image);
+        Self::on(Machine::new("hello"), script, size, SecretVersions::new())
+    }
+
+    /// The same on a machine that keeps those secrets.
+    pub(crate) fn on(machine: Machine, script: &str, size: u32, secrets: SecretVersions) -> Self {
+        let spec = GroupSpec { secrets, ..spec(script, machine.image) };
         let running = Some(machine.start_engine());
         let keeping = Self { running, machine, spec };
         keeping.run(keeping.engine().ensure_group(CALL, &keeping.spec)).unwrap();
@@ -169,6 +174,7 @@ fn spec(script: &str, image: Digest) -> GroupSpec {
         run: runs(script),
         params,
         user_data: UserData::default(),
+        secrets: SecretVersions::new(),
     }
 }
 

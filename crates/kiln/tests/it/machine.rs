@@ -5,7 +5,9 @@ use kiln_engine_local::{LocalEngine, MachineSettings, Settings};
 use kiln_image::{Clamp, ImageConfig, Store};
 use kiln_names::{Digest, InstallId, InstanceId};
 use kiln_router::Control;
+use kiln_secrets::{KeyFile, Vault};
 use kiln_store::Database;
+use rand::Rng as _;
 use rustix::process::{Pid, Signal};
 use std::collections::BTreeSet;
 use std::fs::{DirEntry, Permissions};
@@ -50,15 +52,27 @@ impl Machine {
     /// Starts an engine on a runtime of its own: dropping that is the engine's sudden death.
     pub(crate) fn start_engine(&self) -> (Runtime, LocalEngine) {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        let settings = self.settings();
         let engine = runtime.block_on(async {
-            let db = Database::open(&self.data.path().join("kiln.db")).await.unwrap();
-            LocalEngine::start(settings(db)).await.unwrap()
+            let db = Database::open(&self.database()).await.unwrap();
+            let secrets = self.vault(&db).await;
+            LocalEngine::start(self.settings(db, secrets)).await.unwrap()
         });
         (runtime, engine)
     }
 
-    fn settings(&self) -> impl FnOnce(Database) -> Settings + use<> {
+    /// The secrets of that database.
+    pub(crate) async fn vault(&self, database: &Database) -> Vault {
+        let (database, key) = (database.clone(), KeyFile::find(self.data.path(), None));
+        let random = |bytes: &mut [u8]| rand::rng().fill_bytes(bytes);
+        Vault::open(kiln_secrets::Settings { database, key, random }).await.unwrap()
+    }
+
+    /// Where its database is.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.data.path().join("kiln.db")
+    }
+
+    fn settings(&self, db: Database, secrets: Vault) -> Settings {
         let images = Store::open(&self.data.path().join("images")).unwrap();
         let machine = MachineSettings {
             install: self.install,
@@ -70,7 +84,7 @@ impl Machine {
             random: rand::random,
         };
         let router = self.router_socket();
-        move |db| Settings { db, images, router, machine }
+        Settings { db, images, secrets, router, machine }
     }
 
     /// The instances that have a directory, and those that have control groups.

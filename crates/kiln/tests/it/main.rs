@@ -8,3 +8,4 @@ mod keeping;
 mod life;
 mod logs;
 mod machine;
+mod secrets;

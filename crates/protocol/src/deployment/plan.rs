@@ -56,7 +56,7 @@ pub struct PlannedAction {
 /// One thing that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Difference {
-    /// What kind: `image`, `packages`, `configuration`, `capacity`, `routes`.
+    /// What kind: `image`, `packages`, `configuration`, `secrets`, `capacity`, `routes`.
     pub kind: String,
     /// What it is about: a key, a package, a process.
     pub name: String,
