@@ -8,6 +8,7 @@ mod many;
 mod memory;
 mod rollback;
 mod router;
+mod run;
 mod ship;
 mod start;
 
@@ -30,6 +31,7 @@ pub(crate) const ALL: &[Row] = &[
     Row { name: "deploy", about: "what a deployment adds to the start", measure: deploy::measure },
     Row { name: "rollback", about: "back to what is still warm", measure: rollback::measure },
     Row { name: "start", about: "one instance", measure: start::measure },
+    Row { name: "run", about: "an image here and now", measure: run::measure },
     Row { name: "many", about: "64 instances at once", measure: many::measure },
     Row { name: "failures", about: "a hundred changes under load", measure: failures::measure },
     Row { name: "router", about: "requests per processor", measure: router::measure },

@@ -4,7 +4,8 @@ use crate::interrupt;
 use anyhow::{Context, Result, ensure};
 use kiln_load::Target;
 use kiln_tests::measure::median;
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// So many answers in a row, each on a connection of its own: with two instances that are balanced,
@@ -61,6 +62,20 @@ pub(crate) fn command(mut command: Command) -> Result<Duration> {
     let took = began.elapsed();
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{command:?}: {}: {said}", output.status);
+    Ok(took)
+}
+
+/// How long it takes until a command that must succeed prints a line.
+pub(crate) fn first_line(mut command: Command) -> Result<Duration> {
+    interrupt::check()?;
+    let began = Instant::now();
+    let mut child = command.stdout(Stdio::piped()).spawn()?;
+    let mut reader = BufReader::new(child.stdout.take().context("its output is a pipe")?);
+    let mut line = String::new();
+    reader.read_line(&mut line)?;
+    let took = began.elapsed();
+    let status = child.wait()?;
+    ensure!(status.success() && !line.is_empty(), "{command:?}: {status}, and said {line:?}");
     Ok(took)
 }
 

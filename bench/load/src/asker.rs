@@ -16,6 +16,9 @@ pub(crate) use exchange::{Question, ask};
 /// Says what is wrong with an answer.
 pub(crate) type Check = Arc<dyn Fn(&Answer) -> Result<(), String> + Send + Sync>;
 
+/// What came of a request, and the connection that stays open.
+type Asked = (Result<Answer, Failure>, Option<Connection>);
+
 /// Who asks whom, and what an answer must be like.
 #[derive(Clone)]
 pub(crate) struct Asker {
@@ -32,22 +35,34 @@ impl Asker {
         n: u64,
         kept: Option<Connection>,
         wished: Instant,
-    ) -> (Result<Answer, Failure>, Option<Connection>) {
+    ) -> Asked {
         let question = Question::of(kind, n, &self.target);
-        let mut connection = match kept {
-            // A connection that was closed between two requests failed nobody.
-            Some(open) if open.usable() => open,
-            _ => match Connection::open(&self.target, kind).await {
-                Ok(new) => new,
-                Err(failure) => return (Err(failure), None),
+        // A connection that was closed between two requests failed nobody.
+        let mut asked = None;
+        if let Some(open) = kept.filter(Connection::usable) {
+            asked = Some(self.over(open, &question, wished).await);
+        }
+        let closed = |(outcome, _): &Asked| outcome.as_ref().is_err_and(Failure::was_not_sent);
+        match asked.filter(|asked| !closed(asked)) {
+            Some(asked) => asked,
+            None => match Connection::open(&self.target, kind).await {
+                Ok(new) => self.over(new, &question, wished).await,
+                Err(failure) => (Err(failure), None),
             },
-        };
-        let asked = ask(&mut connection, &question, wished).await;
-        let outcome = match asked {
-            Ok(answer) => self.judge(&question, answer),
+        }
+    }
+
+    async fn over(
+        &self,
+        mut connection: Connection,
+        question: &Question,
+        wished: Instant,
+    ) -> Asked {
+        let outcome = match ask(&mut connection, question, wished).await {
+            Ok(answer) => self.judge(question, answer),
             Err(failure) => Err(failure.of(&format!("{}, {connection}", question.line()))),
         };
-        let kept = outcome.is_ok() && kind.keeps_connection();
+        let kept = outcome.is_ok() && connection.kind().keeps_connection();
         (outcome, kept.then_some(connection))
     }
 

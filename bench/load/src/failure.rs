@@ -12,6 +12,9 @@ pub(crate) struct Failure {
 pub enum Why {
     /// No connection could be made.
     NoConnection,
+    /// The connection ended before a byte of the request was sent. On a connection that was kept,
+    /// that fails nobody: the request goes over a new one.
+    NotSent,
     /// The connection ended before the head of an answer came.
     NoAnswer,
     /// The answer did not come, or not whole, in time.
@@ -32,6 +35,7 @@ impl Why {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NoConnection => "no connection",
+            Self::NotSent => "not sent",
             Self::NoAnswer => "no answer",
             Self::Late => "too late",
             Self::BrokeOff => "broke off",
@@ -47,6 +51,10 @@ impl Why {
 }
 
 impl Failure {
+    pub(crate) fn was_not_sent(&self) -> bool {
+        self.why == Why::NotSent
+    }
+
     /// The same, said of a certain request.
     pub(crate) fn of(self, request: &str) -> Self {
         Self { why: self.why, what: format!("{request}: {}", self.what) }

@@ -1,19 +1,18 @@
 //! A request's body: at once, or in pieces with pauses between them.
 
-use crate::dawdle::{Dawdled, Pace};
+use crate::dawdle::{Dawdled, Pace, Pause};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use tokio::time::Sleep;
 
 /// The bytes that are still to be sent, and how.
 pub(crate) struct Sent {
     rest: Bytes,
     pace: Option<(Pace, Dawdled)>,
-    pause: Option<Pin<Box<Sleep>>>,
+    pause: Option<Pause>,
 }
 
 impl Sent {
@@ -36,7 +35,7 @@ impl Body for Sent {
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let this = self.get_mut();
         if let Some(pause) = &mut this.pause {
-            ready!(pause.as_mut().poll(cx));
+            ready!(Pin::new(pause).poll(cx));
             this.pause = None;
         }
         if this.rest.is_empty() {
@@ -45,8 +44,7 @@ impl Body for Sent {
         let size = this.pace.as_ref().map_or(this.rest.len(), |(pace, _)| pace.bytes);
         let piece = this.rest.split_to(size.min(this.rest.len()));
         if let Some((pace, dawdled)) = this.pace.as_ref().filter(|_| !this.rest.is_empty()) {
-            dawdled.add(pace.pause);
-            this.pause = Some(Box::pin(tokio::time::sleep(pace.pause)));
+            this.pause = Some(Pause::begin(pace.pause, dawdled));
         }
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }

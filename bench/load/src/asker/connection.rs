@@ -50,6 +50,11 @@ impl Connection {
         Ok(Self { sender, host: target.host.clone(), kind, used: 0, dawdled })
     }
 
+    /// Who asks on it.
+    pub(super) fn kind(&self) -> Kind {
+        self.kind
+    }
+
     /// Whether a request can be sent on it, as far as this side knows.
     pub(super) fn usable(&self) -> bool {
         self.sender.is_ready()

@@ -68,10 +68,14 @@ pub(crate) async fn ask(
     let request = question.request(connection)?;
     let begun = Instant::now();
     connection.used += 1;
-    let answer = timeout(MAX_WAIT, connection.sender.send_request(request)).await;
+    let answer = timeout(MAX_WAIT, connection.sender.try_send_request(request)).await;
     let answer = answer
         .map_err(|_| Why::Late.because("no answer in time"))?
-        .map_err(|error| Why::NoAnswer.because(chain(&error)))?;
+        // A request that was not sent comes back.
+        .map_err(|mut error| match error.take_message() {
+            Some(_) => Why::NotSent.because(chain(error.error())),
+            None => Why::NoAnswer.because(chain(error.error())),
+        })?;
     let to_head = wished.elapsed();
     let (head, body) = answer.into_parts();
     let slow = connection.kind == Kind::SlowReader;

@@ -1,19 +1,18 @@
 //! A stream that a slow client writes to in pieces, with pauses between them.
 
-use crate::dawdle::{Dawdled, Pace};
+use crate::dawdle::{Dawdled, Pace, Pause};
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::Sleep;
 
 /// A stream; without a pace what is written goes out as it comes.
 pub(super) struct Wire {
     stream: TcpStream,
     pace: Option<(Pace, Dawdled)>,
-    pause: Option<Pin<Box<Sleep>>>,
+    pause: Option<Pause>,
 }
 
 impl Wire {
@@ -29,14 +28,13 @@ impl Wire {
         buffer: &[u8],
     ) -> Poll<io::Result<usize>> {
         if let Some(pause) = &mut self.pause {
-            ready!(pause.as_mut().poll(cx));
+            ready!(Pin::new(pause).poll(cx));
             self.pause = None;
         }
         let piece = &buffer[..buffer.len().min(pace.bytes)];
         let written = ready!(Pin::new(&mut self.stream).poll_write(cx, piece))?;
         if written < buffer.len() {
-            dawdled.add(pace.pause);
-            self.pause = Some(Box::pin(tokio::time::sleep(pace.pause)));
+            self.pause = Some(Pause::begin(pace.pause, dawdled));
         }
         Poll::Ready(Ok(written))
     }
