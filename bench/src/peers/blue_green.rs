@@ -59,10 +59,15 @@ impl BlueGreen {
         self.script(docker, "start", image)
     }
 
-    /// Lets the colour without traffic come to its end, and removes it.
+    /// Removes the colour without traffic.
     pub(crate) fn retire(&self, docker: &Docker) -> Result<()> {
-        pause(DRAIN);
         self.script(docker, "retire", "")
+    }
+
+    /// Lets the colour without traffic come to its end first.
+    pub(crate) fn drain(&self, docker: &Docker) -> Result<()> {
+        pause(DRAIN);
+        self.retire(docker)
     }
 
     /// The image that serves.

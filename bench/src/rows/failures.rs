@@ -86,9 +86,9 @@ fn with_blue_green(stage: &Stage) -> Result<Option<Report>> {
         let before = peer.image()?;
         stage.service.change()?;
         peer.deploy(docker, &stage.service)?;
-        peer.retire(docker)?;
+        peer.drain(docker)?;
         peer.start_image(docker, &before)?;
-        peer.retire(docker)?;
+        peer.drain(docker)?;
     }
     Ok(Some(running.stop()))
 }
