@@ -1,9 +1,20 @@
 # What people type; what each does is in scripts/, in tests/src/bin/demo and in bench/.
 
-.PHONY: build demo bench test fuzz fmt clean needs
+.PHONY: build install demo bench test fuzz fmt clean needs
+
+PREFIX = /usr/local
 
 build:
 	cargo build --release -p kiln
+
+# The program, and the units for systemd; nothing is started. DESTDIR is for those who make packages.
+install: build
+	install -D target/release/kiln $(DESTDIR)$(PREFIX)/bin/kiln
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	for unit in kiln.target kiln-router.service kiln-server.service; do \
+		sed 's,/usr/local/bin/kiln,$(PREFIX)/bin/kiln,' packaging/systemd/$$unit \
+			> $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit || exit 1; \
+	done
 
 # Bakes, deploys, ships and rolls back on this machine, and shows how long each took.
 # KEEP=1 leaves Kiln running.

@@ -17,6 +17,8 @@ needs=(
     "python3 python3"
     "sqlite3 sqlite3"
     "script bsdutils"
+    "systemd-analyze systemd"
+    "setpriv util-linux"
 )
 
 # The system's own programs are not in everybody's path.

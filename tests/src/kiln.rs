@@ -86,11 +86,24 @@ impl Kiln {
         Self::try_start_on(ports).expect("kiln starts; these tests need root").knowing_tiny()
     }
 
-    fn try_start_on(ports: Ports) -> Result<Self> {
+    /// One that nobody has started yet, on free ports.
+    ///
+    /// # Panics
+    /// When there are none.
+    #[must_use]
+    pub fn not_started() -> Self {
+        Self::prepared(Ports::take().expect("ports are free")).expect("a directory can be made")
+    }
+
+    fn prepared(ports: Ports) -> Result<Self> {
         let scratch = tempfile::Builder::new().prefix("kiln-").tempdir()?;
         let data = scratch.path().join("data");
         let ready = Mutex::new(Ready { api: ports.api, http: ports.http });
-        let kiln = Self { scratch, data, ready, up: Mutex::new(None), ports };
+        Ok(Self { scratch, data, ready, up: Mutex::new(None), ports })
+    }
+
+    fn try_start_on(ports: Ports) -> Result<Self> {
+        let kiln = Self::prepared(ports)?;
         kiln.up()?;
         Ok(kiln)
     }
@@ -105,10 +118,18 @@ impl Kiln {
     }
 
     fn knowing_tiny(self) -> Self {
+        self.know_tiny();
+        self
+    }
+
+    /// Makes the base `tiny` and the environment `prod`.
+    ///
+    /// # Panics
+    /// When that does not work.
+    pub fn know_tiny(&self) {
         let archive = image::rootfs().expect("a root file system");
         self.done(["base", "bake", "tiny", "--rootfs", &archive.to_string_lossy()]);
         self.done(["env", "create", "prod"]);
-        self
     }
 
     /// Types `kiln up` on its data, on the ports it had before.

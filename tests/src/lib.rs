@@ -15,6 +15,7 @@ mod program;
 mod project;
 mod ran;
 mod strays;
+mod units;
 mod wait;
 
 pub use canary::Canary;
@@ -25,4 +26,5 @@ pub use leaks::Leaks;
 pub use program::{kiln, repository, service};
 pub use project::Project;
 pub use ran::Ran;
+pub use units::Unit;
 pub use wait::{note, until, until_some};

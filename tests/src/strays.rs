@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// How long a drain, a stop and a cleaning may take together on a busy machine.
 const SETTLED: Duration = Duration::from_secs(60);
 /// What the names of files in the making end or begin with.
-const UNFINISHED: [&str; 5] = [".new", ".gone", "install.", ".kiln-", ".bad"];
+const UNFINISHED: [&str; 6] = [".backup-", ".new", ".gone", "install.", ".kiln-", ".bad"];
 
 impl Kiln {
     /// Waits until nothing is left of instances that no longer run, and no file half made.

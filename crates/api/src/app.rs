@@ -28,6 +28,8 @@ pub struct App {
     pub secrets: Vault,
     /// Images and the files of bakes.
     pub images: Store,
+    /// What backups are made of.
+    pub backups: kiln_backup::Sources,
     /// What bakes.
     pub bakery: Bakery,
     /// What deploys.

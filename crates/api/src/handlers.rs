@@ -1,6 +1,7 @@
 //! One module for each noun of the API.
 
 pub(crate) mod apps;
+pub(crate) mod backup;
 pub(crate) mod bakes;
 pub(crate) mod bases;
 pub(crate) mod blobs;

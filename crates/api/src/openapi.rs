@@ -2,8 +2,8 @@
 
 use crate::handlers::deployments::ask;
 use crate::handlers::{
-    apps, bakes, bases, blobs, configuration, deployments, envs, git, health, images, lock, logs,
-    running, runs, secrets,
+    apps, backup, bakes, bases, blobs, configuration, deployments, envs, git, health, images, lock,
+    logs, running, runs, secrets,
 };
 use kiln_protocol::{PROBLEM_JSON, Problem};
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn, PathItem};
@@ -24,7 +24,7 @@ pub fn document() -> OpenApi {
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     paths(
-        health::health, health::openapi,
+        health::health, health::openapi, backup::backup,
         apps::create, apps::list, apps::show, apps::delete, apps::get, apps::set, apps::unset,
         envs::create, envs::list, envs::show, envs::delete, envs::set,
         bases::bake, bases::list, bakes::bake, blobs::put,

@@ -3,8 +3,8 @@
 use crate::app::App;
 use crate::handlers::deployments::ask;
 use crate::handlers::{
-    apps, bakes, bases, blobs, configuration, deployments, envs, git, health, images, lock, logs,
-    running, runs, secrets,
+    apps, backup, bakes, bases, blobs, configuration, deployments, envs, git, health, images, lock,
+    logs, running, runs, secrets,
 };
 use crate::refusal::Refusal;
 use axum::Router;
@@ -38,6 +38,7 @@ pub(crate) fn table() -> Vec<Route> {
     vec![
         (paths::HEALTH, PROMPT, get(health::health)),
         (paths::OPENAPI, PROMPT, get(health::openapi)),
+        (paths::BACKUP, PATIENT, get(backup::backup)),
         (paths::APPS, PROMPT, get(apps::list).post(apps::create)),
         (paths::APP, PROMPT, get(apps::show).delete(apps::delete)),
         (paths::APP_METADATA, PROMPT, get(apps::get).put(apps::set).delete(apps::unset)),

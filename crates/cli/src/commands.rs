@@ -3,6 +3,7 @@
 pub mod abort;
 pub mod app;
 mod arguments;
+pub mod backup;
 pub mod bake;
 pub mod base;
 pub mod config;
@@ -20,6 +21,7 @@ pub mod plan;
 pub mod redeploy;
 pub mod replace;
 pub mod resize;
+pub mod restore;
 pub mod resume;
 pub mod retry;
 pub mod rollback;
@@ -49,6 +51,8 @@ pub enum Command {
     Up(up::Up),
     Down(down::Down),
     Upgrade(upgrade::Upgrade),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
     #[command(subcommand)]
     App(app::App),
     #[command(subcommand)]
@@ -104,6 +108,7 @@ pub(crate) async fn run(command: Command, globals: Globals) -> Result<ExitCode, 
 /// Runs a command that ends with one of Kiln's own exit codes.
 async fn ask(command: Command, session: Session) -> Result<Exit, CliError> {
     match command {
+        Command::Backup(command) => command.run(&session).await,
         Command::App(command) => command.run(&session).await,
         Command::Env(command) => command.run(&session).await,
         Command::Base(command) => command.run(&session).await,
@@ -136,6 +141,7 @@ async fn ask(command: Command, session: Session) -> Result<Exit, CliError> {
         | Command::Down(_)
         | Command::Upgrade(_)
         | Command::Run(_)
+        | Command::Restore(_)
         | Command::Server(_)
         | Command::Router(_)
         | Command::Shim(_) => Err(CliError::internal("this command is the kiln program's own")),

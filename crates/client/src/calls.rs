@@ -1,5 +1,6 @@
 //! One method for each question of the API, by noun.
 
+mod backup;
 mod bakes;
 mod catalog;
 mod configuration;
@@ -9,4 +10,5 @@ mod running;
 mod runs;
 mod secrets;
 
+pub use backup::Archive;
 pub use running::LogQuery;

@@ -126,6 +126,19 @@ impl Client {
         self.stream(self.json(Method::POST, path, question)).await
     }
 
+    /// Asks without a body for bytes that are no JSON.
+    pub(crate) async fn fetch(&self, path: &str) -> Result<Incoming, ClientError> {
+        let (connection, answer) =
+            self.send(self.request(Method::GET, path).body(nothing())).await?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(answer.into_body());
+        }
+        let body = read(answer).await?;
+        self.keep(connection);
+        Err(refusal(status, &body))
+    }
+
     fn request(&self, method: Method, path: &str) -> http::request::Builder {
         let mut request = Request::builder()
             .method(method)

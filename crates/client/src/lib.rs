@@ -10,7 +10,7 @@ mod endpoint;
 mod error;
 mod events;
 
-pub use calls::LogQuery;
+pub use calls::{Archive, LogQuery};
 pub use client::Client;
 pub use endpoint::Endpoint;
 pub use error::ClientError;

@@ -21,6 +21,7 @@
 //! Assumptions: the `git` program, 2.36 or newer; nobody else writes into the directory except
 //! through git.
 
+mod bundle;
 mod error;
 mod git;
 mod history;

@@ -4,41 +4,61 @@ mod pax;
 mod read;
 mod write;
 
-pub(crate) use read::TarReader;
-pub(crate) use write::TarWriter;
+pub use read::TarReader;
+pub use write::TarWriter;
 
 use std::collections::BTreeMap;
 
 /// One entry of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Member {
+pub struct Member {
     /// As in the archive: relative to the root when written, anything when read.
-    pub(crate) path: Vec<u8>,
-    pub(crate) kind: Kind,
-    pub(crate) meta: Meta,
+    pub path: Vec<u8>,
+    /// What it is.
+    pub kind: Kind,
+    /// What it carries besides.
+    pub meta: Meta,
 }
 
 /// What an entry is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// A directory.
     Directory,
-    File { size: u64 },
-    Symlink { target: Vec<u8> },
-    HardLink { target: Vec<u8> },
+    /// A file, whose content follows.
+    File {
+        /// Its length in bytes.
+        size: u64,
+    },
+    /// A symbolic link.
+    Symlink {
+        /// Where it points.
+        target: Vec<u8>,
+    },
+    /// Another name of a member before.
+    HardLink {
+        /// That member's name.
+        target: Vec<u8>,
+    },
+    /// A named pipe.
     Fifo,
+    /// A device node.
     Device,
 }
 
 /// What an entry carries besides its content.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Meta {
+pub struct Meta {
     /// Permissions with set-user-id, set-group-id and sticky; no file type.
-    pub(crate) mode: u32,
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
+    pub mode: u32,
+    /// The owner.
+    pub uid: u32,
+    /// The group.
+    pub gid: u32,
     /// Whole seconds since 1970.
-    pub(crate) mtime: i64,
-    pub(crate) xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub mtime: i64,
+    /// Extended attributes, by name.
+    pub xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
 /// Tar counts in blocks of this many bytes.

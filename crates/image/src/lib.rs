@@ -28,7 +28,7 @@
 //! # Assumptions
 //! Kiln runs as root here: whiteouts are device nodes, and `trusted.*` attributes are root's.
 
-mod archive;
+pub mod archive;
 mod clamp;
 mod config;
 mod copy;
@@ -51,4 +51,4 @@ pub use exchange::{Admitting, Choice, Export, ExportForm, ImageName, ImportError
 pub use limits::{Limits, MAX_LAYERS};
 pub use remove::remove_tree;
 pub use stack::Stack;
-pub use store::{Collected, Image, Layer, Resolved, Staging, Store};
+pub use store::{Collected, Image, Layer, Resolved, Staging, Still, Store};

@@ -35,6 +35,10 @@ pub struct Store {
     inner: Arc<Inner>,
 }
 
+/// A store that is held still; see [`Store::hold_still`].
+#[derive(Debug)]
+pub struct Still(#[expect(dead_code, reason = "closing it lets go")] File);
+
 #[derive(Debug)]
 struct Inner {
     root: PathBuf,
@@ -76,6 +80,15 @@ impl Store {
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.inner.root
+    }
+
+    /// Holds the store still: as long as the answer lives no image comes or goes and nothing is
+    /// collected. Waits for whoever does so now.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn hold_still(&self) -> Result<Still, Error> {
+        self.lock().map(Still)
     }
 
     fn write_layout(&self) -> Result<(), Error> {

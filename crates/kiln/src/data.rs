@@ -7,7 +7,7 @@
 //!         admin.token  the API, over TCP
 //!         secrets.key  opens the secrets in kiln.db; made with the first of them
 //!         images/ config/ instances/ router/
-//!         bin/SHA/kiln the program, kept while instances run from it
+//!         bin/SHA/kiln the program, kept while parts and shims are started from it
 //!         log/         what server and router say
 //! RUN/    server.json router.json up.json   who plays which part; gone after a reboot
 //!         router.sock  the router's control

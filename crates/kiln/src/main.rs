@@ -10,6 +10,7 @@ mod notify;
 mod parts;
 mod ports;
 mod reload;
+mod restore;
 mod role;
 mod say;
 mod server;
@@ -50,6 +51,9 @@ fn command_line() -> ExitCode {
         Ok(Parsed { globals, command: Command::Down(_) }) => down::run(&globals),
         Ok(Parsed { globals, command: Command::Upgrade(options) }) => {
             upgrade::run(&globals, &options)
+        }
+        Ok(Parsed { globals, command: Command::Restore(options) }) => {
+            restore::run(&globals, &options)
         }
         Ok(parsed) => kiln_cli::run(parsed),
         Err(exit) => exit.into(),

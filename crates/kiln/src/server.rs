@@ -50,7 +50,7 @@ async fn assemble(data: &Data, settings: &Server, address: SocketAddr) -> Result
     let images = kiln_image::Store::open(&data.at("images")).context("open the image store")?;
     let configurations =
         kiln_config::Repositories::open(data.at("config")).context("open the configuration")?;
-    let program = program()?;
+    let program = program(data)?;
     let git = kiln_config::SmartHttp::open(configurations.clone(), program.clone())
         .context("prepare to serve git")?;
     let bakery = bakery(data, &database, &images, &network, &program)?;
@@ -75,8 +75,15 @@ async fn assemble(data: &Data, settings: &Server, address: SocketAddr) -> Result
     };
     let orchestrator = Orchestrator::new(database.clone(), ports);
     let install = data.install;
+    let backups = kiln_backup::Sources::open(
+        data.root(),
+        database.clone(),
+        configurations.clone(),
+        images.clone(),
+    );
     Ok(kiln_api::App {
         install,
+        backups: backups.context("prepare for backups")?,
         address: Some(address),
         database,
         configurations,
@@ -124,9 +131,16 @@ fn machine(data: &Data, network: Network, program: PathBuf) -> MachineSettings {
     }
 }
 
-/// The file that this process runs from, which `up` keeps for as long as shims may start from it.
-fn program() -> Result<PathBuf> {
-    std::env::current_exe().context("find this program")
+/// The file that shims are started from: the one that `up` keeps and this process runs from, or a copy
+/// of the one that a service manager runs, which may be replaced at any time.
+fn program(data: &Data) -> Result<PathBuf> {
+    let own = std::env::current_exe().context("find this program")?;
+    if own.starts_with(data.at("bin")) {
+        return Ok(own);
+    }
+    let kept = data.keep_program()?;
+    data.forget_programs_but(&[&kept])?;
+    Ok(kept)
 }
 
 /// One signal for both listeners.

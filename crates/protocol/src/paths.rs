@@ -2,6 +2,8 @@
 
 /// That Kiln works.
 pub const HEALTH: &str = "/v1/health";
+/// All that must last, in one archive; `?images=false`.
+pub const BACKUP: &str = "/v1/backup";
 /// The OpenAPI document.
 pub const OPENAPI: &str = "/v1/openapi.json";
 /// Applications.

@@ -95,6 +95,17 @@ impl Database {
         Ok(Read(self.readers.acquire().await?))
     }
 
+    /// Copies the database as it is at one moment into a new file; others go on meanwhile.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub async fn copy_to(&self, path: &Path) -> Result<(), StoreError> {
+        let mut db = self.read().await?;
+        let path = path.to_string_lossy();
+        sqlx::query("VACUUM INTO ?").bind(path.as_ref()).execute(&mut *db).await?;
+        Ok(())
+    }
+
     /// Writes what the log holds into the file and closes it.
     pub async fn close(&self) {
         self.readers.close().await;

@@ -15,6 +15,7 @@ const ROWS: &[&[&str]] = &[
     &["kiln-container"],
     &["kiln-router"],
     &["kiln-catalog", "kiln-config", "kiln-bakery", "kiln-secrets"],
+    &["kiln-backup"],
     &["kiln-engine"],
     &["kiln-engine-local"],
     &["kiln-deploy"],

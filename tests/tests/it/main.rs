@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there and then")]
 
 mod access;
+mod backups;
 mod bakes;
 mod configuration;
 mod containment;
@@ -21,5 +22,6 @@ mod readme;
 mod run;
 mod secrets;
 mod stuck;
+mod systemd;
 mod traffic;
 mod upgrades;

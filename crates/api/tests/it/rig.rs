@@ -107,8 +107,11 @@ async fn assemble(data: &Path, engine: Arc<SimEngine>) -> App {
         fuse: Fuse::none(),
     };
     let orchestrator = Orchestrator::new(database.clone(), ports);
+    let backups =
+        kiln_backup::Sources::open(data, database.clone(), configurations.clone(), images.clone());
     App {
         install,
+        backups: backups.unwrap(),
         address: None,
         database,
         configurations,

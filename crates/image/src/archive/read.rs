@@ -10,7 +10,7 @@ use tar::{EntryType, Header};
 
 /// Reads one archive, member by member.
 #[derive(Debug)]
-pub(crate) struct TarReader<R> {
+pub struct TarReader<R> {
     from: R,
     /// Content and padding of the current member that nobody has read yet.
     content: u64,
@@ -41,12 +41,17 @@ struct Extension {
 }
 
 impl<R: Read> TarReader<R> {
-    pub(crate) fn new(from: R, limits: Limits) -> Self {
+    /// Reads from there, no more than `limits` allow of headers.
+    pub fn new(from: R, limits: Limits) -> Self {
         Self { from, content: 0, padding: 0, limits, headers: 0 }
     }
 
     /// The next member, or nothing at the end of the archive. Content left unread is skipped.
-    pub(crate) fn next(&mut self) -> Result<Option<Member>, LayerError> {
+    ///
+    /// # Errors
+    /// [`LayerError`] when the archive is malformed or cut short.
+    #[expect(clippy::should_implement_trait, reason = "an iterator could not lend the content")]
+    pub fn next(&mut self) -> Result<Option<Member>, LayerError> {
         let mut extension = Extension::default();
         loop {
             self.skip()?;

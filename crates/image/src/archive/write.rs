@@ -15,17 +15,21 @@ const MAX_TIME: i64 = 0o77_777_777_777;
 
 /// Writes one archive.
 #[derive(Debug)]
-pub(crate) struct TarWriter<W> {
+pub struct TarWriter<W> {
     to: W,
 }
 
 impl<W: Write> TarWriter<W> {
-    pub(crate) fn new(to: W) -> Self {
+    /// Writes there.
+    pub fn new(to: W) -> Self {
         Self { to }
     }
 
     /// Writes the headers of `member`; a file's content must follow.
-    pub(crate) fn member(&mut self, member: &Member) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn member(&mut self, member: &Member) -> io::Result<()> {
         let records = pax_records(member);
         if !records.is_empty() {
             let mut block = Vec::new();
@@ -39,7 +43,10 @@ impl<W: Write> TarWriter<W> {
     }
 
     /// Writes exactly `size` bytes `from` there and fills the last block.
-    pub(crate) fn content(&mut self, from: &mut impl Read, size: u64) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// Those of either side, and when there are fewer.
+    pub fn content(&mut self, from: &mut impl Read, size: u64) -> io::Result<()> {
         if io::copy(&mut from.take(size), &mut self.to)? != size {
             return Err(io::Error::other("the file shrank while it was read"));
         }
@@ -47,7 +54,10 @@ impl<W: Write> TarWriter<W> {
     }
 
     /// Writes the end of the archive.
-    pub(crate) fn finish(mut self) -> io::Result<W> {
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn finish(mut self) -> io::Result<W> {
         self.to.write_all(&[0; 1024])?;
         self.to.flush()?;
         Ok(self.to)
