@@ -177,7 +177,10 @@ impl Course {
     fn failure(&mut self, error: ClientError) -> CliError {
         match error {
             ClientError::Problem(problem) if problem.code == Code::BakeFailed => {
-                self.progress.failed(&self.step, "");
+                // What fails before the first step has no line of its own.
+                if !self.step.is_empty() {
+                    self.progress.failed(&self.step, "");
+                }
                 let said = self.said.iter().map(|line| format!("| {}", clean(line))).collect();
                 let failed = CliError::new(Exit::Invalid, problem.detail).details(said);
                 match problem.hint {

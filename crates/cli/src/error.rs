@@ -1,7 +1,8 @@
 //! How a command fails: what happened, what to do about it, the exit code.
 
+use crate::output::Form;
 use kiln_client::ClientError;
-use kiln_protocol::{Exit, Problem};
+use kiln_protocol::{Code, Exit, Problem};
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -77,7 +78,7 @@ impl CliError {
     }
 
     /// Says it on standard error and gives the exit code.
-    pub(crate) fn report(&self) -> ExitCode {
+    pub(crate) fn report(&self, form: Form) -> ExitCode {
         let exit = match self {
             Self::Failed { exit, .. } => exit.code(),
             Self::Client(error) => error.exit().code(),
@@ -85,8 +86,31 @@ impl CliError {
             Self::Interrupted => return INTERRUPTED.into(),
         };
         // Nobody is left to tell that standard error is closed.
-        std::io::stderr().write_all(self.text().as_bytes()).ok();
+        let text = match form {
+            Form::Text => self.text(),
+            Form::Json => self.document(),
+        };
+        std::io::stderr().write_all(text.as_bytes()).ok();
         exit.into()
+    }
+
+    /// The problem document on one line: the server's own, or one like it.
+    fn document(&self) -> String {
+        let problem = match self {
+            Self::Client(ClientError::Problem(problem)) => (**problem).clone(),
+            Self::Client(error) => {
+                let problem = Problem::new(code(error.exit()), chain(error));
+                Problem { hint: error.hint(), ..problem }
+            }
+            Self::Failed { message, details, hint, exit } => {
+                let lines: Vec<&str> =
+                    [message].into_iter().chain(details).map(String::as_str).collect();
+                let problem = Problem::new(code(*exit), lines.join("\n"));
+                Problem { hint: hint.clone(), ..problem }
+            }
+            Self::Closed | Self::Interrupted => Problem::new(Code::Internal, self.to_string()),
+        };
+        serde_json::to_string(&problem).expect("the protocol's types are JSON") + "\n"
     }
 
     /// The text for people: the error with its causes, its details, the advice.
@@ -112,6 +136,19 @@ impl CliError {
 impl From<Problem> for CliError {
     fn from(problem: Problem) -> Self {
         ClientError::from(problem).into()
+    }
+}
+
+/// The code that stands for an exit code when no server has given one.
+const fn code(exit: Exit) -> Code {
+    match exit {
+        Exit::Usage => Code::BadRequest,
+        Exit::Invalid => Code::Invalid,
+        Exit::Conflict => Code::InUse,
+        Exit::NotFound => Code::NotFound,
+        Exit::NotAllowed => Code::Forbidden,
+        Exit::Unreachable => Code::Unavailable,
+        Exit::Done | Exit::Internal | Exit::Undone | Exit::Stuck => Code::Internal,
     }
 }
 
@@ -144,6 +181,19 @@ mod tests {
         let text = error.text();
         assert!(text.starts_with("error: no Kiln answers at /x/kiln.sock: "), "{text}");
         assert!(text.ends_with("hint: start it with: kiln up --data /x\n"), "{text}");
+    }
+
+    #[test]
+    fn for_programs_an_error_is_a_problem_document_on_one_line() {
+        let error = CliError::invalid("it is bad").details(vec!["| 1".to_owned()]).hint("mend it.");
+        let document = error.document();
+        assert_eq!(document.lines().count(), 1);
+        let problem: Problem = serde_json::from_str(&document).unwrap();
+        assert_eq!((problem.code, problem.detail.as_str()), (Code::Invalid, "it is bad\n| 1"));
+        assert_eq!(problem.hint.as_deref(), Some("mend it."));
+        let known = Problem::new(Code::AppNotFound, "no application hello");
+        let document = CliError::from(known.clone()).document();
+        assert_eq!(serde_json::from_str::<Problem>(&document).unwrap(), known);
     }
 
     #[test]

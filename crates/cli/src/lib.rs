@@ -35,6 +35,7 @@ pub use globals::Globals;
 
 use clap::Parser as _;
 use kiln_protocol::Exit;
+use output::Form;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -128,15 +129,18 @@ pub fn run(parsed: Parsed) -> ExitCode {
             runtime.shutdown_background();
             exit
         }
-        Err(error) => CliError::internal(format!("the runtime cannot start: {error}")).report(),
+        Err(error) => {
+            CliError::internal(format!("the runtime cannot start: {error}")).report(Form::Text)
+        }
     }
 }
 
 /// Does what was asked and says how it went.
 pub async fn execute(command: Command, globals: Globals) -> ExitCode {
+    let form = if globals.json { Form::Json } else { Form::Text };
     match commands::run(command, globals).await {
         Ok(exit) => exit,
-        Err(error) => error.report(),
+        Err(error) => error.report(form),
     }
 }
 

@@ -4,7 +4,7 @@
 use crate::output::{Form, Output, talk};
 use crate::words::{clean, seconds};
 
-/// The longest line that is drawn live: a terminal of 80 columns, less the cursor's.
+/// The longest line but for a failure's: a terminal of 80 columns, less the cursor's.
 const COLUMNS: usize = 79;
 
 /// Where the cursor goes to draw a line again: back to its start, the rest erased.
@@ -52,14 +52,14 @@ impl Progress {
     /// An action waits; `note` says for what.
     pub(crate) fn waiting(&mut self, label: &str, note: &str) {
         match self.style {
-            Style::Plain => talk(&(line(label, note, "…") + "\n")),
+            Style::Plain => talk(&(cut(&line(label, note, "…")) + "\n")),
             Style::Live | Style::Silent => self.passing(label, note),
         }
     }
 
     /// An action is done.
     pub(crate) fn done(&mut self, label: &str, note: &str, milliseconds: u64) {
-        self.last(&line(label, note, &seconds(milliseconds)));
+        self.last(&cut(&line(label, note, &seconds(milliseconds))));
     }
 
     /// An action failed.

@@ -3,7 +3,7 @@
 //! ```text
 //! pool      10.64.0.0/10          where installs look for room
 //! install   one /20 of it         picked once under a lock, then kept by the caller
-//! bridge    one /24 of that       number 0 for bakes, 1 to 15 for environments
+//! bridge    one /24 of that       number 0 for bakes, the others for environments
 //! address   .1 the bridge itself, .2 to .254 instances
 //! ```
 //!
@@ -57,11 +57,23 @@ pub enum NetworkError {
         /// What it meets.
         taken: Subnet,
     },
+    /// The install has another, which its instances have their addresses from.
+    #[error("this install keeps network {kept} as long as it runs, and cannot take {network}")]
+    Kept {
+        /// What was asked for.
+        network: Subnet,
+        /// What it has.
+        kept: Subnet,
+    },
     /// There is no such bridge.
-    #[error("bridge {index} does not exist: an install has {}", names::BRIDGES)]
+    #[error("bridge {index} does not exist: network {network} has room for {room}")]
     NoSuchBridge {
         /// What was asked for.
         index: u8,
+        /// Of which network.
+        network: Subnet,
+        /// How many bridges that divides into.
+        room: u16,
     },
     /// The kernel, nft or the disk refused.
     #[error("the network could not be {doing}")]
@@ -124,6 +136,22 @@ impl Network {
         Ok(Self { install, subnet })
     }
 
+    /// Whether [`Network::ensure`] would take this network. Changes nothing.
+    ///
+    /// # Errors
+    /// [`NetworkError`]; [`NetworkError::Kept`] when the install has another one already.
+    pub fn check(install: InstallId, wanted: Subnet) -> Result<(), NetworkError> {
+        let _locked = lock().map_err(doing("locked"))?;
+        let used = used_by_others(install).map_err(doing("read"))?;
+        decide(Some(wanted), read_picked(&picked_file(install)), &used, install).map(drop)
+    }
+
+    /// How many bridges the install may have besides that for bakes.
+    #[must_use]
+    pub const fn room(&self) -> u32 {
+        names::bridges_in(self.subnet) as u32 - 1
+    }
+
     /// Lets the install's instances reach this port of the machine, and no longer the one before: where
     /// its router takes traffic. May come before [`Network::ensure`]. Idempotent.
     ///
@@ -142,15 +170,21 @@ impl Network {
     /// The bridge for bakes: [`Network::ensure_bridge`] of number 0.
     pub const BAKE: u8 = 0;
 
+    /// The network of the bridge number `index`, if there may be one.
+    #[must_use]
+    pub fn bridge_subnet(&self, index: u8) -> Option<Subnet> {
+        let subnet = self.subnet.part(BRIDGE_PREFIX, u32::from(index));
+        subnet.filter(|_| u16::from(index) < names::bridges_in(self.subnet))
+    }
+
     /// Makes the bridge number `index`, up and with its address. Idempotent.
     ///
     /// # Errors
     /// [`NetworkError`].
     pub fn ensure_bridge(&self, index: u8) -> Result<Bridge, NetworkError> {
-        let subnet = self.subnet.part(BRIDGE_PREFIX, u32::from(index));
-        let subnet = subnet
-            .filter(|_| index < names::BRIDGES)
-            .ok_or(NetworkError::NoSuchBridge { index })?;
+        let (network, room) = (self.subnet, names::bridges_in(self.subnet));
+        let subnet = self.bridge_subnet(index);
+        let subnet = subnet.ok_or(NetworkError::NoSuchBridge { index, network, room })?;
         let bridge = Bridge { name: names::bridge(self.install, index), subnet };
         bridge.ensure().map_err(doing("bridged"))?;
         Ok(bridge)
@@ -212,12 +246,26 @@ fn reserve(install: InstallId, wanted: Option<Subnet>) -> Result<Subnet, Network
     let _locked = lock().map_err(doing("locked"))?;
     let file = picked_file(install);
     let used = used_by_others(install).map_err(doing("read"))?;
-    let subnet = match wanted.or_else(|| read_picked(&file)) {
-        Some(network) => confirm(network, &used)?,
-        None => pick(install, &used)?,
-    };
+    let subnet = decide(wanted, read_picked(&file), &used, install)?;
     std::fs::write(&file, subnet.to_string()).map_err(doing("reserved"))?;
     Ok(subnet)
+}
+
+/// What was picked stays: instances may have their addresses from it.
+fn decide(
+    wanted: Option<Subnet>,
+    kept: Option<Subnet>,
+    used: &[Subnet],
+    install: InstallId,
+) -> Result<Subnet, NetworkError> {
+    match (wanted, kept) {
+        (Some(network), Some(kept)) if network != kept => {
+            confirm(network, &[])?;
+            Err(NetworkError::Kept { network, kept })
+        }
+        (Some(network), _) | (None, Some(network)) => confirm(network, used),
+        (None, None) => pick(install, used),
+    }
 }
 
 fn confirm(network: Subnet, used: &[Subnet]) -> Result<Subnet, NetworkError> {
@@ -300,4 +348,27 @@ fn already(result: io::Result<()>) -> io::Result<()> {
 
 fn doing(doing: &'static str) -> impl Fn(io::Error) -> NetworkError {
     move |source| NetworkError::System { doing, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_that_was_picked_stays_and_another_is_refused() {
+        let net = |text: &str| text.parse::<Subnet>().unwrap();
+        let install = InstallId::from_random([0, 0, 1]);
+        let decided = |wanted: Option<&str>, kept: Option<&str>, used: &[&str]| {
+            let used: Vec<Subnet> = used.iter().map(|text| net(text)).collect();
+            let decided = decide(wanted.map(net), kept.map(net), &used, install);
+            decided.map(|it| it.to_string()).map_err(|error| error.to_string())
+        };
+        let (one, other) = ("10.200.0.0/20", "10.201.0.0/16");
+        assert_eq!(decided(Some(one), None, &[]).unwrap(), one);
+        assert_eq!(decided(None, Some(one), &[]).unwrap(), one);
+        assert_eq!(decided(Some(one), Some(one), &[]).unwrap(), one);
+        assert!(decided(Some(other), Some(one), &[]).unwrap_err().contains("keeps network"));
+        assert!(decided(Some(other), None, &["10.201.3.0/24"]).unwrap_err().contains("overlaps"));
+        assert!(decided(Some("10.0.0.0/21"), None, &[]).unwrap_err().contains("too small"));
+    }
 }

@@ -25,8 +25,11 @@ pub(crate) enum AddressError {
     SegmentFull { segment: Segment },
     #[error("all {} ports for instances on the machine's network are taken", HOST_PORTS.len())]
     PortsFull,
-    #[error("more environments than an install has networks")]
-    TooManyEnvironments,
+    #[error(
+        "all {room} networks of this Kiln are taken, one for each environment: delete an environment \
+         (kiln env delete), or give it a larger network (kiln down, then kiln up --network CIDR)"
+    )]
+    TooManyEnvironments { room: u32 },
     #[error(transparent)]
     Network(#[from] NetworkError),
 }
@@ -49,7 +52,7 @@ pub(crate) struct Addresses {
 #[derive(Debug, Default)]
 struct Taken {
     bridges: HashMap<Segment, Bridge>,
-    hosts: HashMap<Segment, BTreeSet<u8>>,
+    isolated: BTreeSet<Ipv4Addr>,
     ports: BTreeSet<u16>,
 }
 
@@ -58,15 +61,27 @@ impl Addresses {
         Self { network, taken: Mutex::default() }
     }
 
-    /// Makes sure that a segment's bridge is there.
-    pub(crate) fn ensure_bridge(&self, segment: &Segment, place: u32) -> Result<(), AddressError> {
-        if self.taken().bridges.contains_key(segment) {
-            return Ok(());
+    /// The bridge that has a place.
+    ///
+    /// # Errors
+    /// When there are fewer places.
+    pub(crate) fn bridge_at(&self, place: u32) -> Result<u8, AddressError> {
+        let room = self.network.room();
+        let index = u8::try_from(place + 1).ok().filter(|_| place < room);
+        index.ok_or(AddressError::TooManyEnvironments { room })
+    }
+
+    /// Makes sure that a segment's bridge is there. A place may have been another's once.
+    fn ensure_bridge(&self, segment: &Segment, place: u32) -> Result<Bridge, AddressError> {
+        let index = self.bridge_at(place)?;
+        let subnet = self.network.bridge_subnet(index);
+        let known = self.taken().bridges.get(segment).cloned();
+        if let Some(known) = known.filter(|known| Some(known.subnet) == subnet) {
+            return Ok(known);
         }
-        let index = u8::try_from(place + 1).map_err(|_| AddressError::TooManyEnvironments)?;
         let bridge = self.network.ensure_bridge(index)?;
-        self.taken().bridges.insert(segment.clone(), bridge);
-        Ok(())
+        self.taken().bridges.insert(segment.clone(), bridge.clone());
+        Ok(bridge)
     }
 
     /// The lowest free address of a segment that has the place; port 0 for what does not listen.
@@ -80,14 +95,12 @@ impl Addresses {
         if mode == NetworkMode::Host {
             return self.take_port(port.is_some());
         }
-        self.ensure_bridge(segment, place)?;
+        let bridge = self.ensure_bridge(segment, place)?;
         let mut taken = self.taken();
-        let held = taken.hosts.entry(segment.clone()).or_default();
-        let free = HOSTS.clone().find(|host| !held.contains(host));
-        let host = free.ok_or_else(|| AddressError::SegmentFull { segment: segment.clone() })?;
-        held.insert(host);
-        let address = taken.bridges[segment].subnet.address(u32::from(host));
-        let address = address.expect("a bridge's network has 256 addresses");
+        let all = HOSTS.filter_map(|host| bridge.subnet.address(u32::from(host)));
+        let free = all.into_iter().find(|address| !taken.isolated.contains(address));
+        let address = free.ok_or_else(|| AddressError::SegmentFull { segment: segment.clone() })?;
+        taken.isolated.insert(address);
         Ok(SocketAddrV4::new(address, port.map_or(0, NonZeroU16::get)).into())
     }
 
@@ -102,27 +115,27 @@ impl Addresses {
     }
 
     /// Takes the address of an instance that an earlier server started.
-    pub(crate) fn retake(&self, env: &EnvName, address: SocketAddr) {
+    pub(crate) fn retake(&self, address: SocketAddr) {
         let mut taken = self.taken();
-        let segment = Segment::Environment(env.clone());
-        match host_of(address) {
-            Some(host) => taken.hosts.entry(segment).or_default().insert(host),
+        match isolated(address) {
+            Some(ip) => taken.isolated.insert(ip),
             None => taken.ports.insert(address.port()),
         };
     }
 
     /// Gives an address back.
-    pub(crate) fn release(&self, segment: &Segment, address: SocketAddr) {
+    pub(crate) fn release(&self, address: SocketAddr) {
         let mut taken = self.taken();
-        match host_of(address) {
-            Some(host) => taken.hosts.entry(segment.clone()).or_default().remove(&host),
+        match isolated(address) {
+            Some(ip) => taken.isolated.remove(&ip),
             None => taken.ports.remove(&address.port()),
         };
     }
 
     /// How an address is joined to its segment's bridge; none on the machine's own network.
     pub(crate) fn attachment(&self, segment: &Segment, address: SocketAddr) -> Option<Attachment> {
-        let attachment = self.taken().bridges.get(segment)?.attach(host_of(address)?)?;
+        let [.., host] = isolated(address)?.octets();
+        let attachment = self.taken().bridges.get(segment)?.attach(host)?;
         Some(Attachment { apart: *segment == Segment::Runs, ..attachment })
     }
 
@@ -146,10 +159,10 @@ impl std::fmt::Display for Segment {
     }
 }
 
-/// The part of the address that tells instances of a bridge apart.
-fn host_of(address: SocketAddr) -> Option<u8> {
+/// The address on a bridge; none on the machine's own network.
+fn isolated(address: SocketAddr) -> Option<Ipv4Addr> {
     match address.ip() {
-        IpAddr::V4(ip) if !ip.is_loopback() => Some(ip.octets()[3]),
+        IpAddr::V4(ip) if !ip.is_loopback() => Some(ip),
         _ => None,
     }
 }

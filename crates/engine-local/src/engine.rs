@@ -7,6 +7,7 @@ use kiln_engine::{
     LogStream, MemoryPeak, Observation, ObservedGroup, ObservedInstance, Resources,
 };
 use kiln_names::{AppName, ByteSize, Digest, EnvName, GroupId, InstanceId};
+use kiln_protocol::configuration::Network;
 use kiln_store::{StoreError, Write, local};
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
@@ -48,6 +49,12 @@ impl Engine for LocalEngine {
             return db.commit().await.map_err(store);
         }
         local::add_group(&mut db, &group_row(spec)).await.map_err(store)?;
+        if spec.params.network == Network::Isolated {
+            // Said here: no instance would ever find an address.
+            let place = local::network_place(&mut db, &spec.env).await.map_err(store)?;
+            let room = self.inner.machine.addresses.bridge_at(place);
+            room.map_err(|error| EngineError::permanent(error.to_string()))?;
+        }
         db.commit().await.map_err(store)?;
         // Another caller may have been as fast: a group has one keeper.
         if let Entry::Vacant(place) = self.inner.model().groups.entry(spec.id) {
@@ -91,7 +98,10 @@ impl Engine for LocalEngine {
         let spec = spec.ok_or_else(|| {
             EngineError::not_found(format!("there is no instance {instance} that runs"))
         })?;
-        self.begin(call, &spec.app, &spec.env).await?.commit().await.map_err(store)?;
+        let mut db = self.begin(call, &spec.app, &spec.env).await?;
+        // Another server may have to go on with it.
+        local::mark_replacing(&mut db, instance).await.map_err(store)?;
+        db.commit().await.map_err(store)?;
         keeper::replace(&self.inner, instance);
         Ok(())
     }

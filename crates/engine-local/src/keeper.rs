@@ -61,12 +61,17 @@ fn look(inner: &Inner, id: GroupId) -> Option<(View, Option<Duration>)> {
     let now = Instant::now();
     let pauses = group.failures.pauses(now);
     let pause = pauses.values().min().copied();
+    let check = &group.spec.params.health_check;
+    let grace = check.interval.get() + check.timeout.get();
+    let doubts: Vec<_> = group.instances.iter().filter_map(|i| i.doubt(grace, now)).collect();
+    let pause = pause.into_iter().chain(doubts).min();
     let seen = |i: &Instance| Seen {
         id: i.id,
         slot: i.slot,
         state: model.state(group, i, now),
         replacing: i.replacing,
         passed: i.passed,
+        doubted: i.doubt(grace, now).is_some(),
     };
     let view = View {
         size: group.size,
@@ -122,8 +127,7 @@ async fn start(inner: &Arc<Inner>, id: GroupId, slots: &[u32]) -> Result<(), Kee
     inner.link.in_force(FIRST_TABLE).await;
     let mut births = Vec::new();
     if let Err(error) = conceive_all(inner, &spec, slots, &mut births).await {
-        let segment = Segment::from(&spec.env);
-        let release = |birth: &Birth| inner.machine.addresses.release(&segment, birth.address);
+        let release = |birth: &Birth| inner.machine.addresses.release(birth.address);
         births.iter().for_each(release);
         return Err(error);
     }
@@ -178,6 +182,7 @@ fn row(birth: &Birth, now_ms: u64) -> local::InstanceRow {
         slot: birth.slot,
         address: Some(birth.address),
         created_ms: now_ms,
+        replacing: false,
     }
 }
 

@@ -1,12 +1,11 @@
 //! One instance's life: recorded, launched, watched until it ends, recorded again, cleaned up.
 
-use crate::addresses::Segment;
 use crate::inner::Inner;
 use crate::model::{PORTLESS_START, Phase};
 use crate::{exits, frozen, usage};
 use kiln_container::ProcessIdent;
 use kiln_engine::{Exit, GroupSpec};
-use kiln_names::{EnvName, InstanceId, SecretValue};
+use kiln_names::{InstanceId, SecretValue};
 use kiln_store::peaks::{self, PeakRow};
 use kiln_store::{StoreError, local};
 use std::net::SocketAddr;
@@ -110,17 +109,12 @@ pub(crate) async fn ended(inner: &Arc<Inner>, birth: &Birth, exit: Exit) {
     record.write(inner).await;
     note(inner, birth, exit);
     inner.changed();
-    bury(inner, record, &birth.spec.env, birth.address).await;
+    bury(inner, record, birth.address).await;
 }
 
 /// Takes down what is left once the end is recorded: the router's entry first, the address last, so
 /// that no request for it can reach the next holder.
-pub(crate) async fn bury(
-    inner: &Arc<Inner>,
-    mut record: Record,
-    env: &EnvName,
-    address: SocketAddr,
-) {
+pub(crate) async fn bury(inner: &Arc<Inner>, mut record: Record, address: SocketAddr) {
     let without = inner.link.touch();
     // The files are all there is until then. Should the server die meanwhile, the next one finds
     // them and tries again.
@@ -132,7 +126,7 @@ pub(crate) async fn bury(
     if acknowledged.is_err() {
         inner.link.in_force(without).await;
     }
-    inner.machine.addresses.release(&Segment::from(env), address);
+    inner.machine.addresses.release(address);
 }
 
 fn note(inner: &Inner, birth: &Birth, exit: Exit) {

@@ -67,6 +67,8 @@ pub(crate) struct Instance {
     pub(crate) shim: Option<ProcessIdent>,
     /// Since when its check passes, without a break.
     pub(crate) healthy_since: Option<Instant>,
+    /// Since when the router calls it unhealthy.
+    pub(crate) unhealthy_since: Option<Instant>,
     /// Whether its check ever passed.
     pub(crate) passed: bool,
     /// Whether an identical one is to take its place.
@@ -139,7 +141,10 @@ impl Model {
                 instance.healthy_since = healthy.then(|| instance.healthy_since.unwrap_or(now));
                 // Unhealthy, unlike failed, is said only of one that passed before: perhaps under
                 // the server before this one.
-                let passed = healthy || said.is_some_and(|s| s.health == Health::Unhealthy);
+                let unhealthy = said.is_some_and(|s| s.health == Health::Unhealthy);
+                let since = instance.unhealthy_since.unwrap_or(now);
+                instance.unhealthy_since = unhealthy.then_some(since);
+                let passed = healthy || unhealthy;
                 if passed && !instance.passed {
                     instance.passed = true;
                     group.failures.unproven = 0;
@@ -212,12 +217,22 @@ impl Instance {
             phase: Phase::Launching,
             shim: None,
             healthy_since: None,
+            unhealthy_since: None,
             passed: false,
             replacing: false,
             stopped_for: None,
             usage: None,
             cpu_seen: None,
         }
+    }
+}
+
+impl Instance {
+    /// How long it must still be waited for whether others of its group fail as it does: instances
+    /// that share what has died are not checked at the same moment.
+    pub(crate) fn doubt(&self, grace: Duration, now: Instant) -> Option<Duration> {
+        let left = grace.saturating_sub(now.saturating_duration_since(self.unhealthy_since?));
+        (!left.is_zero()).then_some(left)
     }
 }
 

@@ -47,7 +47,7 @@ pub(crate) async fn take_over(inner: &Arc<Inner>) -> Result<(), LocalError> {
     sweep(inner, &rows.iter().map(|row| row.id).collect()).await;
     for row in rows {
         let Some(address) = row.address else { continue };
-        inner.machine.addresses.retake(&row.env, address);
+        inner.machine.addresses.retake(address);
         let Some(birth) = readmit(inner, &row, address) else {
             inner.spawn(lay_to_rest(inner.clone(), row, address));
             continue;
@@ -68,7 +68,8 @@ fn readmit(inner: &Inner, row: &local::InstanceRow, address: SocketAddr) -> Opti
     for older in group.instances.iter_mut().filter(|older| older.slot == row.slot) {
         older.replacing = true;
     }
-    group.add(Instance::new(row.id, row.slot, address, row.created_ms));
+    let instance = Instance::new(row.id, row.slot, address, row.created_ms);
+    group.add(Instance { replacing: row.replacing, ..instance });
     Some(Birth { spec: group.spec.clone(), id: row.id, slot: row.slot, address })
 }
 
@@ -112,7 +113,7 @@ async fn find(inner: &Arc<Inner>, id: InstanceId) -> Found {
 async fn lay_to_rest(inner: Arc<Inner>, row: local::InstanceRow, address: SocketAddr) {
     let exit = exits::read_forgotten(&inner, row.id).await;
     let record = life::Record::new(&inner, row.id, &exit, None).await;
-    life::bury(&inner, record, &row.env, address).await;
+    life::bury(&inner, record, address).await;
 }
 
 /// Removes what no row of the database answers for: runs and steps of bakes that the server before

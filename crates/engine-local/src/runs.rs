@@ -138,7 +138,7 @@ impl Task {
             Ok(address) => {
                 let last = self.play(&segment, address).await;
                 self.clean().await;
-                self.inner.machine.addresses.release(&segment, address);
+                self.inner.machine.addresses.release(address);
                 last
             }
             Err(error) => Err(error),

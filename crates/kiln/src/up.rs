@@ -12,6 +12,7 @@ use crate::{say, shutdown};
 use anyhow::{Context, Result, bail};
 use kiln_cli::Globals;
 use kiln_cli::commands::up::Up;
+use kiln_container::{Network, NetworkError, Subnet};
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
+/// The exit code for a command line that is not understood.
+const USAGE: u8 = 2;
+/// The exit code for what cannot be.
+const INVALID: u8 = 4;
 /// The shortest time between two starts of a part.
 const RESTART: Duration = Duration::from_millis(200);
 /// The longest time between two tries of a part that does not start.
@@ -36,7 +41,17 @@ async fn up(globals: &Globals, options: &Up) -> Result<ExitCode> {
     if !rustix::process::geteuid().is_root() {
         bail!("start: root is needed, for namespaces and control groups");
     }
+    let network = match options.network.as_deref().map(str::parse::<Subnet>).transpose() {
+        Ok(network) => network,
+        Err(mistake) => {
+            say::complain(&format!("--network: {mistake}"), None);
+            return Ok(ExitCode::from(USAGE));
+        }
+    };
     let data = Data::ensure(&globals.data)?;
+    if let Some(refused) = network.and_then(|network| refuse_network(&data, network)) {
+        return Ok(refused);
+    }
     let Some(_held) = Role::Up.take(&data)? else {
         let text = format!("another kiln up runs on {}", data.root().display());
         say::complain(&text, Some("kiln down stops it."));
@@ -68,6 +83,20 @@ async fn up(globals: &Globals, options: &Up) -> Result<ExitCode> {
     }
     farewell(&up.parts.data).await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says no to a network that cannot be had, before anything is started.
+fn refuse_network(data: &Data, network: Subnet) -> Option<ExitCode> {
+    let error = Network::check(data.install, network).err()?;
+    let (exit, hint) = match &error {
+        NetworkError::Kept { .. } => (CONFLICT, "kiln down gives it back; then kiln up again."),
+        NetworkError::Taken { .. } => {
+            (CONFLICT, "name another, or none: then a free one is taken.")
+        }
+        _ => (INVALID, "10.64.0.0/16 has room for 255 environments."),
+    };
+    say::complain(&chain(&error.into()), Some(hint));
+    Some(ExitCode::from(exit))
 }
 
 /// What is needed to start either part, and to bring it back.

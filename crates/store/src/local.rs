@@ -48,6 +48,8 @@ pub struct InstanceRow {
     pub address: Option<SocketAddr>,
     /// When it was asked for, in milliseconds since 1970.
     pub created_ms: u64,
+    /// Whether an identical one is to take its place.
+    pub replacing: bool,
 }
 
 /// What is kept of an instance that ended.
@@ -104,13 +106,22 @@ pub async fn network_place_of_runs(db: &mut SqliteConnection) -> Result<u32, Sto
 }
 
 async fn place_of(db: &mut SqliteConnection, whose: &str) -> Result<u32, StoreError> {
+    let known = "SELECT place FROM local_networks WHERE env = ?";
+    if let Some(row) = sqlx::query(known).bind(whose).fetch_optional(&mut *db).await? {
+        return count(&row, 0, "local_networks.place");
+    }
+    // Whoever is deleted and has no instance left needs none.
+    let sql = "DELETE FROM local_networks WHERE env NOT LIKE '(%'
+        AND env NOT IN (SELECT name FROM environments)
+        AND env NOT IN (SELECT env FROM local_instances WHERE ended_ms IS NULL)
+        AND env NOT IN (SELECT env FROM local_groups)";
+    sqlx::query(sql).execute(&mut *db).await?;
     // The lowest free place: 0, or one past a place whose successor is free.
     let sql = "INSERT OR IGNORE INTO local_networks (env, place)
         SELECT ?, MIN(p) FROM (SELECT 0 AS p UNION SELECT place + 1 FROM local_networks)
         WHERE p NOT IN (SELECT place FROM local_networks)";
     sqlx::query(sql).bind(whose).execute(&mut *db).await?;
-    let sql = "SELECT place FROM local_networks WHERE env = ?";
-    let row = sqlx::query(sql).bind(whose).fetch_one(db).await?;
+    let row = sqlx::query(known).bind(whose).fetch_one(db).await?;
     count(&row, 0, "local_networks.place")
 }
 
@@ -260,9 +271,25 @@ pub async fn end_instance(
 /// # Errors
 /// When the database refuses or holds what cannot be read.
 pub async fn live_instances(db: &mut SqliteConnection) -> Result<Vec<InstanceRow>, StoreError> {
-    let sql = "SELECT id, group_id, group_name, app, env, slot, address, created_ms
+    let sql = "SELECT id, group_id, group_name, app, env, slot, address, created_ms, replacing
         FROM local_instances WHERE ended_ms IS NULL ORDER BY rowid";
-    sqlx::query(sql).fetch_all(db).await?.iter().map(instance_row).collect()
+    let rows = sqlx::query(sql).fetch_all(db).await?;
+    let read =
+        |row: &SqliteRow| Ok(InstanceRow { replacing: row.try_get(8)?, ..instance_row(row)? });
+    rows.iter().map(read).collect()
+}
+
+/// Notes that an identical instance is to take this one's place.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn mark_replacing(
+    db: &mut SqliteConnection,
+    instance: InstanceId,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE local_instances SET replacing = 1 WHERE id = ?";
+    sqlx::query(sql).bind(instance.to_string()).execute(db).await?;
+    Ok(())
 }
 
 /// The instances of an application in an environment that ended, the latest first.
@@ -328,6 +355,7 @@ fn instance_row(row: &SqliteRow) -> Result<InstanceRow, StoreError> {
         slot: count(row, 5, "local_instances.slot")?,
         address: optional(row, 6, "local_instances.address")?,
         created_ms: number(row, 7, "local_instances.created_ms")?,
+        replacing: false,
     })
 }
 

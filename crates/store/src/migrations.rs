@@ -14,6 +14,7 @@ const STEPS: &[&[&str]] = &[
     &[include_str!("schema/secrets.sql")],
     &[include_str!("schema/lock.sql")],
     &[include_str!("schema/peaks.sql")],
+    &[include_str!("schema/replacing.sql")],
 ];
 
 /// Brings the database from the schema it has to the newest one, in one transaction.

@@ -86,6 +86,23 @@ fn a_name_that_is_none_is_refused_with_the_rule() {
 }
 
 #[test]
+fn a_network_that_cannot_be_had_is_refused_before_anything_starts() {
+    let kiln = Kiln::start();
+    let up = |network: &str| kiln.run(["up", "--network", network]);
+    up("10.0.0.0").exits(2).says(&["--network", "10.64.0.0/20"]);
+    up("10.99.0.0/24").exits(4).says(&["too small"]);
+    up("10.99.0.0/20").exits(5).says(&["keeps network", "kiln down"]);
+}
+
+#[test]
+fn an_error_is_a_problem_document_for_programs() {
+    let kiln = Kiln::start();
+    let ran = kiln.run(["app", "show", "helo", "--json"]).exits(6);
+    let problem: serde_json::Value = serde_json::from_str(&ran.stderr).unwrap();
+    assert_eq!(problem["code"], "app-not-found");
+}
+
+#[test]
 fn a_second_application_cannot_claim_the_route_of_the_first() {
     let kiln = Kiln::with_tiny();
     let first = Project::serving(&kiln, "hello", "hello 1\n");

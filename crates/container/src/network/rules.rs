@@ -1,7 +1,7 @@
 //! What may pass between bridges and out of the machine, as nftables rules.
 
 use super::Subnet;
-use super::names::{BRIDGES, bridge, bridges};
+use super::names::{bridge, bridges, bridges_in};
 use kiln_names::InstallId;
 use std::io::{self, Write};
 use std::process::{Command, Stdio};
@@ -18,7 +18,7 @@ const DOORS: &str = "doors";
 /// see [`accept_before_docker`].
 pub(super) fn table(install: InstallId, network: Subnet) -> String {
     let all = bridges(install);
-    let (head, input, forward) = (head(install), input(&all), forward(install, &all));
+    let (head, input, forward) = (head(install), input(&all), forward(install, network, &all));
     format!(
         "{head}\
          flush table inet kiln-{install}\n\
@@ -51,8 +51,9 @@ fn input(all: &str) -> String {
 }
 
 /// What instances may ask of others: anything of their own environment and of the world beyond.
-fn forward(install: InstallId, all: &str) -> String {
-    let within: Vec<String> = (0..BRIDGES)
+fn forward(install: InstallId, network: Subnet, all: &str) -> String {
+    let within: Vec<String> = (0..=u8::MAX)
+        .take(bridges_in(network).into())
         .map(|index| bridge(install, index))
         .map(|it| format!("{it:?} . {it:?}"))
         .collect();

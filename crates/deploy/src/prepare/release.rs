@@ -119,8 +119,8 @@ async fn rollback_goal(
     let returns_to = match to {
         None => {
             let first = || Problem::invalid(format!("{target} has no earlier release"));
-            let back = current.back.ok_or_else(first)?;
-            activations::get(&mut db, back).await?.ok_or_else(first)?
+            let active = around.place.release();
+            earlier(&mut db, current, active).await?.ok_or_else(first)?
         }
         Some(prefix) => {
             drop(db);
@@ -140,6 +140,25 @@ async fn rollback_goal(
     let behind = is_behind(&mut db, current, returns_to.number).await?;
     let back = if behind { returns_to.back } else { back_from(Some(current), Some(id)) };
     Ok(Goal { known: Some(known), back, returns_to: Some(returns_to) })
+}
+
+/// The newest activation behind `current` of another release than the active one. What was stopped, and
+/// deployed again, is behind itself.
+async fn earlier(
+    db: &mut sqlx::SqliteConnection,
+    current: &ActivationRow,
+    active: Option<ReleaseId>,
+) -> Result<Option<ActivationRow>, Problem> {
+    let mut at = current.back;
+    for _ in 0..MAX_BACK {
+        let Some(number) = at else { return Ok(None) };
+        let Some(row) = activations::get(db, number).await? else { return Ok(None) };
+        if row.release.is_some() && row.release != active {
+            return Ok(Some(row));
+        }
+        at = row.back;
+    }
+    Ok(None)
 }
 
 /// Whether going back again and again from `current` meets the given activation.

@@ -64,6 +64,22 @@ async fn a_second_rollback_goes_one_further_back_and_never_forward() {
 }
 
 #[tokio::test]
+async fn a_rollback_after_a_stop_goes_behind_what_is_active_now() {
+    let world = World::new().await;
+    let orchestrator = world.start().await;
+    deploy(&orchestrator, "1").await;
+    deploy(&orchestrator, "2").await;
+    finish(&orchestrator, Ask::Stop).await;
+    deploy(&orchestrator, "2").await;
+    assert_eq!(rollback(&orchestrator).await.summary.state, Completed);
+    assert_eq!(active_image(&orchestrator).await, digest(&world, "1"));
+    finish(&orchestrator, Ask::Stop).await;
+    deploy(&orchestrator, "3").await;
+    assert_eq!(rollback(&orchestrator).await.summary.state, Completed);
+    assert_eq!(active_image(&orchestrator).await, digest(&world, "1"));
+}
+
+#[tokio::test]
 async fn a_rollback_goes_to_any_release_that_is_named() {
     let world = World::new().await;
     let orchestrator = world.start().await;

@@ -24,6 +24,8 @@ pub(crate) struct Seen {
     pub(crate) replacing: bool,
     /// Its check passed at least once.
     pub(crate) passed: bool,
+    /// It became unhealthy so lately that others may be about to.
+    pub(crate) doubted: bool,
 }
 
 /// One thing to do.
@@ -85,6 +87,7 @@ fn failed_starts(view: &View) -> impl Iterator<Item = &Seen> {
 
 /// Unhealthy instances, a quarter of the group at a time and at least one; none when all of a group
 /// of several fail at once: then something that they share has died, and replacing does not help.
+/// Whether they do shows only after each of them was checked.
 fn unhealthy_to_replace(view: &View) -> impl Iterator<Item = InstanceId> {
     let unhealthy = |i: &&Seen| i.state == InstanceState::Unhealthy && i.passed;
     let all = live(view).count();
@@ -92,7 +95,8 @@ fn unhealthy_to_replace(view: &View) -> impl Iterator<Item = InstanceId> {
     let under_way = live(view).filter(|i| i.replacing).count();
     let quarter = (view.size as usize / 4).max(1);
     let room = if all_fail { 0 } else { quarter.saturating_sub(under_way) };
-    live(view).filter(unhealthy).filter(|i| !i.replacing).map(|i| i.id).take(room)
+    let sure = move |i: &&Seen| !i.replacing && (all == 1 || !i.doubted);
+    live(view).filter(unhealthy).filter(sure).map(|i| i.id).take(room)
 }
 
 #[cfg(test)]
@@ -102,7 +106,7 @@ mod tests {
 
     fn seen(slot: u32, state: InstanceState) -> Seen {
         let id = InstanceId::from_random([u8::try_from(slot).unwrap(); 6]);
-        Seen { id, slot, state, replacing: false, passed: true }
+        Seen { id, slot, state, replacing: false, passed: true, doubted: false }
     }
 
     fn view(size: u32, instances: &[Seen]) -> View {
@@ -161,6 +165,16 @@ mod tests {
         check(&view(2, &[seen(0, Unhealthy), seen(1, Unhealthy)]), &[]);
         let alone = seen(0, Unhealthy);
         check(&view(1, &[alone]), &[Step::Replace(alone.id)]);
+    }
+
+    #[test]
+    fn an_unhealthy_instance_stays_until_it_is_known_how_the_others_do() {
+        let doubted = |slot| Seen { doubted: true, ..seen(slot, Unhealthy) };
+        check(&view(2, &[doubted(0), seen(1, Healthy)]), &[]);
+        check(&view(2, &[seen(0, Unhealthy), doubted(1)]), &[]);
+        let failed = seen(0, Unhealthy);
+        check(&view(2, &[failed, seen(1, Healthy)]), &[Step::Replace(failed.id)]);
+        check(&view(1, &[doubted(0)]), &[Step::Replace(doubted(0).id)]);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use crate::keeping::{Keeping, SERVE, SERVE_PAGE};
 use crate::machine::until;
-use kiln_engine::{InstanceState, Traffic};
+use kiln_engine::{Call, Engine, InstanceState, Traffic};
+use kiln_names::{EnvName, GroupId};
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -41,6 +42,32 @@ fn an_instance_killed_with_its_shim_is_replaced_and_nothing_of_it_is_left() {
         keeping.until_healthy(0);
         address == killed.address
     });
+}
+
+#[test]
+fn what_was_to_be_replaced_when_the_engine_died_is_replaced_by_the_next() {
+    let mut keeping = Keeping::healthy(SERVE_PAGE, 1);
+    let old = keeping.only();
+    keeping.crash();
+    keeping.machine.mark_replacing(old.id);
+    keeping.take_over();
+    until("another one has its place", || keeping.state(old.id).is_none());
+    keeping.until_healthy(1);
+    keeping.resize(0);
+}
+
+#[test]
+fn an_environment_for_which_there_is_no_network_is_told_at_once() {
+    let keeping = Keeping::new(SERVE, 0);
+    let ensure = |n: u8| {
+        let mut spec = keeping.spec.clone();
+        spec.id = GroupId::from_random([n, 9, 9, 9]);
+        spec.env = EnvName::parse(&format!("e{n}")).unwrap();
+        keeping.run(keeping.engine().ensure_group(Call { epoch: 1 }, &spec))
+    };
+    (1..15).for_each(|n| ensure(n).unwrap());
+    let refused = ensure(15).unwrap_err().to_string();
+    assert!(refused.contains("all 15 networks") && refused.contains("--network"), "{refused}");
 }
 
 #[test]

@@ -118,6 +118,18 @@ impl Machine {
         std::fs::write(self.dir(id).join("state.json"), state.to_string()).unwrap();
     }
 
+    /// Writes down that the instance is to be replaced, as an engine does before it begins with that.
+    pub(crate) fn mark_replacing(&self, id: InstanceId) {
+        let runtime = Runtime::new().unwrap();
+        runtime.block_on(async {
+            let db = Database::open(&self.data.path().join("kiln.db")).await.unwrap();
+            let mut write = db.write().await.unwrap();
+            kiln_store::local::mark_replacing(&mut write, id).await.unwrap();
+            write.commit().await.unwrap();
+            db.close().await;
+        });
+    }
+
     /// The root directory of the instance as its own processes see it.
     pub(crate) fn root(&self, id: InstanceId) -> PathBuf {
         PathBuf::from(format!("/proc/{}/root", self.state(id)["pid"]))
