@@ -15,7 +15,7 @@ use std::process::ExitCode;
 /// limits. What it writes comes as it comes, line by line; its standard input is
 /// empty. Where it listens, if it does, is told first.
 ///
-/// With --env it gets that environment's configuration and network, and no
+/// With --env it gets that environment's configuration and network, no secrets and no
 /// traffic. Without, it gets no configuration, and meets no instance.
 /// With --dir that directory is baked first, without naming a version.
 ///
