@@ -19,6 +19,10 @@ needs=(
     "script bsdutils"
     "systemd-analyze systemd"
     "setpriv util-linux"
+    "skopeo skopeo"
+    "umoci umoci"
+    "dockerd docker.io"
+    "docker docker.io"
 )
 
 # The system's own programs are not in everybody's path.

@@ -6,6 +6,7 @@
 pub mod cache;
 mod canary;
 mod chance;
+mod docker;
 mod image;
 mod kiln;
 mod leaks;
@@ -20,6 +21,7 @@ mod wait;
 
 pub use canary::Canary;
 pub use chance::Chance;
+pub use docker::Docker;
 pub use image::{debian, rootfs, suite};
 pub use kiln::{Kiln, Part, USER};
 pub use leaks::Leaks;

@@ -13,6 +13,7 @@ pub(crate) mod health;
 pub(crate) mod images;
 pub(crate) mod lock;
 pub(crate) mod logs;
+pub(crate) mod registry;
 pub(crate) mod running;
 pub(crate) mod runs;
 pub(crate) mod secrets;

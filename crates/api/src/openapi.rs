@@ -3,7 +3,7 @@
 use crate::handlers::deployments::ask;
 use crate::handlers::{
     apps, backup, bakes, bases, blobs, configuration, deployments, envs, git, health, images, lock,
-    logs, running, runs, secrets,
+    logs, registry, running, runs, secrets,
 };
 use kiln_protocol::{PROBLEM_JSON, Problem};
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn, PathItem};
@@ -28,7 +28,8 @@ pub fn document() -> OpenApi {
         apps::create, apps::list, apps::show, apps::delete, apps::get, apps::set, apps::unset,
         envs::create, envs::list, envs::show, envs::delete, envs::set,
         bases::bake, bases::list, bakes::bake, blobs::put,
-        images::list, images::show, images::remove, images::collect, runs::run, runs::stop,
+        images::list, images::show, images::remove, images::collect, images::import,
+        images::export, runs::run, runs::stop,
         configuration::show, configuration::log, configuration::diff, configuration::file,
         configuration::put, configuration::list, git::references, git::fetch, git::push,
         secrets::list, secrets::set, secrets::remove,
@@ -38,6 +39,8 @@ pub fn document() -> OpenApi {
         ask::resize, ask::replace, deployments::list, deployments::show,
         deployments::watch,
         running::status, running::instances, running::capacity, logs::logs,
+        registry::registry, registry::catalog, registry::tags, registry::manifests,
+        registry::blobs, registry::base_tags, registry::base_manifests, registry::base_blobs,
     ),
     components(schemas(Problem)),
     modifiers(&Common)

@@ -4,13 +4,14 @@ use crate::app::App;
 use crate::handlers::deployments::ask;
 use crate::handlers::{
     apps, backup, bakes, bases, blobs, configuration, deployments, envs, git, health, images, lock,
-    logs, running, runs, secrets,
+    logs, registry, running, runs, secrets,
 };
 use crate::refusal::Refusal;
 use axum::Router;
 use axum::extract::Request;
+use axum::http::Method;
 use axum::middleware::{Next, from_fn};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get, post, put};
 use kiln_protocol::{Code, paths};
 use std::sync::Arc;
@@ -49,7 +50,8 @@ pub(crate) fn table() -> Vec<Route> {
         (paths::BASE, PROMPT, post(bases::bake)),
         (paths::BAKES, PROMPT, post(bakes::bake)),
         (paths::BLOB, PATIENT, put(blobs::put)),
-        (paths::IMAGES, PROMPT, get(images::list)),
+        (paths::IMAGES, PROMPT, get(images::list).post(images::import)),
+        (paths::IMAGE_ARCHIVE, PROMPT, get(images::export)),
         (paths::IMAGE, PROMPT, get(images::show).delete(images::remove)),
         (paths::RUNS, PROMPT, post(runs::run)),
         (paths::RUN_STOP, PROMPT, post(runs::stop)),
@@ -59,6 +61,14 @@ pub(crate) fn table() -> Vec<Route> {
         (paths::CONFIG_DIFF, PROMPT, get(configuration::diff)),
         (paths::CONFIG_FILE, PROMPT, get(configuration::file).put(configuration::put)),
         (paths::CONFIGURED, PROMPT, get(configuration::list)),
+        (paths::REGISTRY, PROMPT, get(registry::registry)),
+        (paths::REGISTRY_CATALOG, PROMPT, get(registry::catalog)),
+        (paths::REGISTRY_TAGS, PROMPT, get(registry::tags)),
+        (paths::REGISTRY_MANIFEST, PROMPT, get(registry::manifests)),
+        (paths::REGISTRY_BLOB, PROMPT, get(registry::blobs)),
+        (paths::REGISTRY_BASE_TAGS, PROMPT, get(registry::base_tags)),
+        (paths::REGISTRY_BASE_MANIFEST, PROMPT, get(registry::base_manifests)),
+        (paths::REGISTRY_BASE_BLOB, PROMPT, get(registry::base_blobs)),
         (paths::GIT_REFERENCES, PATIENT, get(git::references)),
         (paths::GIT_FETCH, PATIENT, post(git::fetch)),
         (paths::GIT_PUSH, PATIENT, post(git::push)),
@@ -95,12 +105,24 @@ async fn within(limit: Duration, request: Request, next: Next) -> Result<Respons
     })
 }
 
-async fn no_such_path(request: Request) -> Refusal {
+async fn no_such_path(request: Request) -> Response {
     let detail = format!("there is nothing at {}", request.uri().path());
-    Refusal::new(Code::NoSuchPath, detail).hint(format!("{} lists all paths.", paths::OPENAPI))
+    if registry::is_registry(request.uri().path()) {
+        return match *request.method() {
+            Method::GET | Method::HEAD => registry::no_such_path(detail).into_response(),
+            _ => {
+                registry::not_a_pull("images are baked here, not pushed".to_owned()).into_response()
+            }
+        };
+    }
+    let hint = format!("{} lists all paths.", paths::OPENAPI);
+    Refusal::new(Code::NoSuchPath, detail).hint(hint).into_response()
 }
 
-async fn method_not_allowed(request: Request) -> Refusal {
+async fn method_not_allowed(request: Request) -> Response {
     let detail = format!("{} does not take {}", request.uri().path(), request.method());
-    Refusal::new(Code::MethodNotAllowed, detail)
+    if registry::is_registry(request.uri().path()) {
+        return registry::not_a_pull(detail).into_response();
+    }
+    Refusal::new(Code::MethodNotAllowed, detail).into_response()
 }

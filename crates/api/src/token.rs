@@ -1,5 +1,6 @@
 //! The token that opens the API over TCP.
 
+use crate::handlers::registry;
 use crate::refusal::Refusal;
 use crate::request::PlainRefusal;
 use axum::extract::{Request, State};
@@ -12,8 +13,28 @@ use kiln_names::Digest;
 use kiln_protocol::Code;
 use std::sync::Arc;
 
-/// Where git asks; there the token may be a password, for git knows nothing else.
+/// Where git asks.
 const GIT: &str = "/git/";
+
+/// Who is at the door. For programs that know nothing else the token may be a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Door {
+    Api,
+    Git,
+    Registry,
+}
+
+impl Door {
+    fn of(path: &str) -> Self {
+        if path.starts_with(GIT) {
+            Self::Git
+        } else if registry::is_registry(path) {
+            Self::Registry
+        } else {
+            Self::Api
+        }
+    }
+}
 
 /// What a request shows to be let in.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,16 +51,16 @@ pub(crate) async fn check(
     request: Request,
     next: Next,
 ) -> Result<Response, Response> {
-    let is_git = request.uri().path().starts_with(GIT);
+    let door = Door::of(request.uri().path());
     let given = match Credentials::of(request.headers()) {
         Some(Credentials::Bearer(given)) => Some(given),
-        Some(Credentials::Basic { password, .. }) if is_git => Some(password),
+        Some(Credentials::Basic { password, .. }) if door != Door::Api => Some(password),
         _ => None,
     };
     match given {
         Some(given) if same(&given, &token) => Ok(next.run(request).await),
-        Some(_) => Err(refused(is_git, "the token is not the right one")),
-        None => Err(refused(is_git, "a token is needed here")),
+        Some(_) => Err(refused(door, "the token is not the right one")),
+        None => Err(refused(door, "a token is needed here")),
     }
 }
 
@@ -78,16 +99,21 @@ fn same(one: &str, other: &str) -> bool {
     one.bytes().zip(other.bytes()).map(differing).fold(0, std::ops::BitOr::bitor) == 0
 }
 
-/// Says no, and in which form the token is wanted. Only git is invited to send a password: a browser
-/// that had one would send it along with requests that other sites make.
-fn refused(is_git: bool, detail: &str) -> Response {
+/// Says no, and in which form the token is wanted. Only git and registry clients are invited to send a
+/// password: a browser that had one would send it along with requests that other sites make.
+fn refused(door: Door, detail: &str) -> Response {
     let refusal = Refusal::new(Code::Unauthorized, detail);
-    let (mut response, scheme) = if is_git {
-        let hint = "the password is the API's token; kiln config url says how to give it.";
-        (PlainRefusal::from(refusal.hint(hint)).into_response(), "Basic realm=\"Kiln\"")
-    } else {
-        let hint = "--token or KILN_TOKEN: what admin.token in the server's data directory holds.";
-        (refusal.hint(hint).into_response(), "Bearer")
+    let (mut response, scheme) = match door {
+        Door::Registry => return registry::unauthorized(detail).into_response(),
+        Door::Git => {
+            let hint = "the password is the API's token; kiln config url says how to give it.";
+            (PlainRefusal::from(refusal.hint(hint)).into_response(), "Basic realm=\"Kiln\"")
+        }
+        Door::Api => {
+            let hint =
+                "--token or KILN_TOKEN: what admin.token in the server's data directory holds.";
+            (refusal.hint(hint).into_response(), "Bearer")
+        }
     };
     let scheme = HeaderValue::from_static(scheme);
     response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);

@@ -4,12 +4,13 @@ use crate::bakery::{Bakery, blocking};
 use crate::debootstrap::debootstrap;
 use crate::layers::{Layers, cached_form};
 use crate::scrub::scrub;
-use crate::{BakeError, BakeEvent, disk_time};
+use crate::{ArchiveError, BakeError, BakeEvent, disk_time};
 use kiln_container::KILN_INIT;
 use kiln_image::{Clamp, CopyEntry, CopyKind, CopySource, ImageConfig, Limits, Staging, Store};
 use kiln_init::PROGRAM;
-use kiln_names::{BaseName, Digest, Invalid};
+use kiln_names::{BaseName, Digest, Invalid, Platform};
 use kiln_protocol::bake::NewBase;
+use kiln_protocol::image::ArchiveChoice;
 use kiln_protocol::recipe::Package;
 use kiln_store::audit::By;
 use kiln_store::bakes::{self, BaseRow, CachedLayer};
@@ -17,6 +18,13 @@ use kiln_store::images::{self, ImageRow};
 use serde_json::json;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::mpsc::Sender;
+
+/// What a base stands on before `kiln-init` is put on top.
+struct Ground {
+    /// The digest of what it was made from.
+    key: Digest,
+    config: ImageConfig,
+}
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -29,6 +37,9 @@ pub enum BaseError {
         /// Its digest.
         Digest,
     ),
+    /// The archive of an image gave none.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
     /// A suite or a package that cannot be one.
     #[error("read what the base is made of")]
     Invalid(#[from] Invalid),
@@ -55,32 +66,65 @@ impl Bakery {
     ) -> Result<BaseRow, BaseError> {
         let _turn = self.turn(&format!("base {name}")).await;
         let mut layers = self.layers(Vec::new(), by, events);
-        if let NewBase::Rootfs { archive } = new {
-            self.require(&mut layers, archive).await?;
-        }
-        let started = Instant::now();
-        let (index, total, step) = (1, 2, first_step(new));
-        layers.tell(BakeEvent::StepStarted { index, total, step }).await?;
-        let (rootfs, cached) = match new {
-            NewBase::Rootfs { archive } => self.import(&mut layers, archive).await?,
-            NewBase::Debootstrap { suite, include } => {
-                (self.debootstrap(&mut layers, suite, include).await?, false)
+        let Ground { key, config } = match new {
+            NewBase::Oci { archive, choice } => {
+                self.of_image(&mut layers, archive, choice, events).await?
             }
+            _ => self.of_rootfs(&mut layers, new).await?,
         };
-        layers.push("rootfs", rootfs, cached, started).await?;
         self.add_init(&mut layers).await?;
-        let config = base_config();
         let (images, diff_ids) = (self.images.clone(), layers.diff_ids.clone());
         let image = blocking(move || Ok(images.put_image(config, &diff_ids)?)).await?;
         let base = BaseRow {
             name: name.clone(),
             digest: image,
-            key: rootfs.diff_id,
+            key,
             provenance: serde_json::to_value(new).expect("a request is plain data"),
             created_ms: by.at_ms,
         };
         self.record_base(&base, &mut layers, by).await?;
+        if let NewBase::Oci { archive, .. } = new {
+            self.forget_archive(*archive).await?;
+        }
         Ok(base)
+    }
+
+    /// One layer: a distribution's packages, or an archive of a root file system.
+    async fn of_rootfs(&self, layers: &mut Layers<'_>, new: &NewBase) -> Result<Ground, BaseError> {
+        if let NewBase::Rootfs { archive } = new {
+            self.require(layers, archive).await?;
+        }
+        let started = Instant::now();
+        let (index, total, step) = (1, 2, first_step(new));
+        layers.tell(BakeEvent::StepStarted { index, total, step }).await?;
+        let (rootfs, cached) = match new {
+            NewBase::Debootstrap { suite, include } => {
+                (self.debootstrap(layers, suite, include).await?, false)
+            }
+            NewBase::Rootfs { archive } | NewBase::Oci { archive, .. } => {
+                self.unpack_rootfs(layers, archive).await?
+            }
+        };
+        layers.push("rootfs", rootfs, cached, started).await?;
+        Ok(Ground { key: rootfs.diff_id, config: base_config() })
+    }
+
+    /// The layers of an image from elsewhere, as they are, and the variables that it sets.
+    async fn of_image(
+        &self,
+        layers: &mut Layers<'_>,
+        archive: &Digest,
+        choice: &ArchiveChoice,
+        events: &Sender<BakeEvent>,
+    ) -> Result<Ground, BaseError> {
+        let image = self.take_in(archive, choice, events).await?;
+        let (images, digest) = (self.images.clone(), image);
+        let image = blocking(move || Ok(images.image(&digest)?)).await?;
+        for (started, layer) in image.layers.iter().map(|layer| (Instant::now(), *layer)) {
+            layers.push("image", cached_form(layer), false, started).await?;
+        }
+        let config = ImageConfig { env: image.config.env, ..base_config() };
+        Ok(Ground { key: image.digest, config })
     }
 
     /// Asks for the archive before anything is told of the bake, unless its layer is there.
@@ -90,7 +134,7 @@ impl Bakery {
         if there { Ok(()) } else { Err(BaseError::NoArchive(*archive)) }
     }
 
-    async fn import(
+    async fn unpack_rootfs(
         &self,
         layers: &mut Layers<'_>,
         archive: &Digest,
@@ -178,6 +222,7 @@ fn first_step(new: &NewBase) -> String {
             format!("debootstrap {suite} with {}", include.join(" "))
         }
         NewBase::Rootfs { archive } => format!("rootfs {}", archive.short()),
+        NewBase::Oci { archive, .. } => format!("image {}", archive.short()),
     }
 }
 
@@ -188,17 +233,8 @@ fn commit(images: &Store, staging: Staging, start: SystemTime) -> Result<CachedL
 
 fn base_config() -> ImageConfig {
     ImageConfig {
-        architecture: architecture().to_owned(),
+        architecture: Platform::here().architecture().to_owned(),
         entrypoint: vec![PROGRAM.to_owned()],
         ..ImageConfig::default()
-    }
-}
-
-/// This machine's architecture as OCI and Go call it.
-fn architecture() -> &'static str {
-    match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
     }
 }

@@ -13,6 +13,7 @@
 //! }
 //! ```
 
+mod archive;
 mod baking;
 mod capacity;
 pub mod commands;
@@ -26,6 +27,7 @@ mod output;
 mod progress;
 mod running;
 mod session;
+mod steps;
 mod table;
 mod words;
 

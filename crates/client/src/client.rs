@@ -1,7 +1,7 @@
 //! Asking, and reading answers.
 
 use crate::connection::{Body, Connection, lost};
-use crate::{ClientError, Endpoint, Events};
+use crate::{ClientError, Download, Endpoint, Events};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Empty, Full, Limited};
@@ -128,11 +128,20 @@ impl Client {
 
     /// Asks without a body for bytes that are no JSON.
     pub(crate) async fn fetch(&self, path: &str) -> Result<Incoming, ClientError> {
+        Ok(self.bytes(path).await?.into_body())
+    }
+
+    /// The same, with how many there are.
+    pub(crate) async fn download(&self, path: &str) -> Result<Download, ClientError> {
+        Ok(Download::new(self.bytes(path).await?))
+    }
+
+    async fn bytes(&self, path: &str) -> Result<Response<Incoming>, ClientError> {
         let (connection, answer) =
             self.send(self.request(Method::GET, path).body(nothing())).await?;
         let status = answer.status();
         if status.is_success() {
-            return Ok(answer.into_body());
+            return Ok(answer);
         }
         let body = read(answer).await?;
         self.keep(connection);

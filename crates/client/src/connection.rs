@@ -3,7 +3,7 @@
 use crate::endpoint::Stream;
 use crate::{ClientError, Endpoint};
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body_util::combinators::BoxBody;
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -18,6 +18,9 @@ const CONNECT: Duration = Duration::from_secs(5);
 
 /// How long the head of an answer may take. Long answers come as events, after their head.
 const ANSWER: Duration = Duration::from_secs(120);
+
+/// How long it may take when much is sent before it: it comes after the last byte.
+const UPLOADED: Duration = Duration::from_secs(3600);
 
 /// A connection that carries one request at a time.
 #[derive(Debug)]
@@ -49,9 +52,10 @@ impl Connection {
         request: Request<Body>,
     ) -> Result<Response<Incoming>, ClientError> {
         self.0.ready().await.map_err(lost)?;
-        match tokio::time::timeout(ANSWER, self.0.send_request(request)).await {
+        let patience = if request.method() == Method::PUT { UPLOADED } else { ANSWER };
+        match tokio::time::timeout(patience, self.0.send_request(request)).await {
             Ok(answer) => answer.map_err(lost),
-            Err(_) => Err(ClientError::Silent { seconds: ANSWER.as_secs() }),
+            Err(_) => Err(ClientError::Silent { seconds: patience.as_secs() }),
         }
     }
 }

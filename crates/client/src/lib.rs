@@ -6,12 +6,14 @@
 mod calls;
 mod client;
 mod connection;
+mod download;
 mod endpoint;
 mod error;
 mod events;
 
 pub use calls::{Archive, LogQuery};
 pub use client::Client;
+pub use download::Download;
 pub use endpoint::Endpoint;
 pub use error::ClientError;
 pub use events::Events;

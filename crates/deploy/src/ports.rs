@@ -13,6 +13,7 @@ use kiln_protocol::configuration::Configuration;
 use kiln_protocol::recipe::{ImageProcess, Processes};
 use kiln_store::StoreError;
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
 /// Everything that deployments need.
@@ -67,6 +68,15 @@ pub struct ImageFacts {
     pub architecture: String,
     /// Why it may not run in the environment that was asked about.
     pub embargo: Option<String>,
+    /// What is different because Kiln did not bake it; nothing for an image that Kiln did.
+    pub foreign: Option<Foreign>,
+}
+
+/// What is different about an image that starts without `kiln-init`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Foreign {
+    /// The ports that it exposes, when there are several and none is `web`'s more than another.
+    pub ports: Vec<NonZeroU16>,
 }
 
 /// How applications are run.

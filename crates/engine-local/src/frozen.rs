@@ -11,7 +11,7 @@ use kiln_image::Image;
 use kiln_init::{InitSpec, PROGRAM};
 use kiln_names::{Digest, InstanceId, SecretVersions};
 use kiln_protocol::configuration::Network;
-use kiln_protocol::recipe::ImageProcess;
+use kiln_protocol::recipe::{AbsolutePath, ImageProcess};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
@@ -81,7 +81,7 @@ fn spec(
         root: Root { lower, writable: None },
         command: if has_init { vec![PROGRAM.to_owned()] } else { run.command.clone() },
         env: environment(&image.config.env, &contents.env),
-        cwd: PathBuf::from("/"),
+        cwd: PathBuf::from(run.working_dir.as_ref().map_or("/", AbsolutePath::as_str)),
         user: User { uid: run.uid, gid: run.gid },
         capabilities: run.capabilities.iter().map(|c| c.as_str().to_owned()).collect(),
         writable: run.writable.iter().map(|path| PathBuf::from(path.as_str())).collect(),

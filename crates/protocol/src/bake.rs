@@ -1,6 +1,7 @@
 //! Bakes on the wire: what a bake is made of, how it goes, what it yields.
 
 use crate::Timestamp;
+use crate::image::ArchiveChoice;
 use crate::recipe::{CommandLine, User};
 use kiln_names::{AppName, BaseName, Digest, Version};
 use serde::{Deserialize, Serialize};
@@ -161,6 +162,15 @@ pub enum NewBase {
         /// Packages besides the essential ones.
         #[serde(default)]
         include: Vec<String>,
+    },
+    /// From an image in an archive, sent to `PUT /v1/blobs/{digest}` before: an OCI layout in a tar, or
+    /// what `docker save` writes.
+    Oci {
+        /// The digest of the archive.
+        archive: Digest,
+        /// Which of its images.
+        #[serde(default)]
+        choice: ArchiveChoice,
     },
     /// From a root file system as a tar archive, sent to `PUT /v1/blobs/{digest}` before.
     Rootfs {

@@ -30,6 +30,8 @@ pub const BLOB: &str = "/v1/blobs/{digest}";
 pub const IMAGES: &str = "/v1/images";
 /// One image, as a digest, a prefix of one, or `APP:VERSION`.
 pub const IMAGE: &str = "/v1/images/{image}";
+/// One image as an archive for other tools; `?format=both|oci|docker`.
+pub const IMAGE_ARCHIVE: &str = "/v1/images/{image}/archive";
 /// Collecting what nothing refers to.
 pub const COLLECT: &str = "/v1/collect-images";
 /// Running an image here and now.
@@ -99,6 +101,23 @@ pub const GIT_REFERENCES: &str = "/git/{repository}/info/refs";
 pub const GIT_FETCH: &str = "/git/{repository}/git-upload-pack";
 /// Push.
 pub const GIT_PUSH: &str = "/git/{repository}/git-receive-pack";
+
+/// That Kiln is a registry, as OCI's distribution API begins.
+pub const REGISTRY: &str = "/v2/";
+/// Its repositories: applications, and bases under `base/`; `?n=N&last=NAME`.
+pub const REGISTRY_CATALOG: &str = "/v2/_catalog";
+/// The versions of an application; `?n=N&last=TAG`.
+pub const REGISTRY_TAGS: &str = "/v2/{app}/tags/list";
+/// The manifest of a version or digest.
+pub const REGISTRY_MANIFEST: &str = "/v2/{app}/manifests/{reference}";
+/// A configuration or a layer of an application's image.
+pub const REGISTRY_BLOB: &str = "/v2/{app}/blobs/{digest}";
+/// What a base is called: `latest`.
+pub const REGISTRY_BASE_TAGS: &str = "/v2/base/{base}/tags/list";
+/// The manifest of a base.
+pub const REGISTRY_BASE_MANIFEST: &str = "/v2/base/{base}/manifests/{reference}";
+/// A configuration or a layer of a base.
+pub const REGISTRY_BASE_BLOB: &str = "/v2/base/{base}/blobs/{digest}";
 
 /// A path with its `{names}` replaced, in their order, each value escaped.
 ///

@@ -108,6 +108,7 @@ impl Process {
             writable: self.writable.clone(),
             capabilities: self.capabilities.clone(),
             stop: self.stop,
+            working_dir: None,
         }
     }
 }

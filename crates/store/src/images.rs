@@ -99,6 +99,17 @@ pub async fn images(db: &mut SqliteConnection) -> Result<Vec<ImageRow>, StoreErr
     sqlx::query(sql).fetch_all(db).await?.iter().map(image_row).collect()
 }
 
+/// The images that came from elsewhere and have no name, the newest first.
+///
+/// # Errors
+/// When the database refuses or holds what cannot be read.
+pub async fn unnamed_imports(db: &mut SqliteConnection) -> Result<Vec<ImageRow>, StoreError> {
+    let sql = "SELECT digest, app, base, created_ms, facts FROM images
+        WHERE facts ->> 'imported' AND digest NOT IN (SELECT digest FROM versions)
+        ORDER BY created_ms DESC, digest";
+    sqlx::query(sql).fetch_all(db).await?.iter().map(image_row).collect()
+}
+
 /// The images whose digest begins with these hexadecimal digits, at most `limit`.
 ///
 /// # Errors

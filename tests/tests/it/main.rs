@@ -12,6 +12,7 @@ mod crashes;
 mod debian;
 mod failures;
 mod git;
+mod interop;
 mod kills;
 mod layering;
 mod life;

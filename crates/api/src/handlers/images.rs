@@ -1,7 +1,10 @@
 //! Images.
 
+mod archive;
 mod describe;
 pub(super) mod find;
+
+pub(crate) use archive::{__path_export, __path_import, export, import};
 
 use super::blocking;
 use crate::app::{App, Shared};
@@ -39,7 +42,12 @@ pub(crate) async fn list(
     State(app): Shared,
     Parameters(of): Parameters<OfApp>,
 ) -> Answer<Vec<ImageSummary>> {
-    let rows = describe::rows(&mut *app.database.read().await?, of.app.as_ref()).await?;
+    let mut db = app.database.read().await?;
+    let mut rows = describe::rows(&mut db, of.app.as_ref()).await?;
+    if of.app.is_none() {
+        rows.extend(describe::unnamed(&mut db).await?);
+    }
+    drop(db);
     let store = app.images.clone();
     Ok(Json(blocking(move || describe::summaries(&store, rows)).await?))
 }
@@ -52,8 +60,11 @@ pub(crate) async fn show(State(app): Shared, Names(image): Names<ImageRef>) -> A
     let row = images::image(&mut db, &digest).await?.ok_or_else(|| find::not_found(&image))?;
     let versions = images::versions_of(&mut db, &digest).await?;
     let store = app.images.clone();
-    let kept = blocking(move || store.image(&digest)).await?;
-    Ok(Json(describe::image(&row, &versions, &kept)))
+    let described = blocking(move || {
+        let kept = store.image(&digest)?;
+        Ok::<_, kiln_image::Error>(describe::image(&store, &row, &versions, &kept))
+    });
+    Ok(Json(described.await?))
 }
 
 /// Removes an image that nothing uses, with its names.

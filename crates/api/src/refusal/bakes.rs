@@ -1,7 +1,8 @@
 //! Refusals of the bakery.
 
 use super::Refusal;
-use kiln_bakery::{BakeError, BaseError, UnitError};
+use kiln_bakery::{ArchiveError, BakeError, BaseError, NotImported, UnitError};
+use kiln_image::ImportError;
 use kiln_names::Digest;
 use kiln_protocol::{Code, Problem};
 
@@ -38,8 +39,48 @@ impl From<BaseError> for Refusal {
     fn from(error: BaseError) -> Self {
         match error {
             BaseError::NoArchive(digest) => missing(vec![digest]),
+            BaseError::Archive(error) => error.into(),
             BaseError::Invalid(_) => Self::failed(Code::Invalid, &error),
             BaseError::Bake(error) => error.into(),
+        }
+    }
+}
+
+impl From<ArchiveError> for Refusal {
+    fn from(error: ArchiveError) -> Self {
+        use ImportError as E;
+        let image = match error {
+            ArchiveError::Missing(digest) => return missing(vec![digest]),
+            ArchiveError::Bake(error) => return error.into(),
+            ArchiveError::Image(image) => image,
+        };
+        match &image {
+            E::Ambiguous { .. } => {
+                Self::failed(Code::Ambiguous, &image).hint("--name NAME chooses one.")
+            }
+            E::NoMatch { .. } => Self::failed(Code::NotFound, &image)
+                .hint("--name NAME or --platform OS/ARCHITECTURE chooses another."),
+            E::Store(kiln_image::Error::Mismatch { .. }) | E::Length { .. } => {
+                Self::failed(Code::DigestMismatch, &image)
+            }
+            E::Store(kiln_image::Error::Layer(_)) => Self::failed(Code::Invalid, &image),
+            E::Store(_) => Self::internal(&image),
+            _ => Self::failed(Code::Invalid, &image),
+        }
+    }
+}
+
+impl From<NotImported> for Refusal {
+    fn from(error: NotImported) -> Self {
+        match error {
+            NotImported::Archive(error) => error.into(),
+            NotImported::Bake(error) => error.into(),
+            NotImported::HalfNamed => {
+                Self::failed(Code::BadRequest, &error).hint("--app APP --version VERSION")
+            }
+            NotImported::OtherApp { .. } | NotImported::Runs(_) => {
+                Self::failed(Code::Invalid, &error)
+            }
         }
     }
 }

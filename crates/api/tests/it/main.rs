@@ -11,6 +11,7 @@ mod git;
 mod ports;
 mod raw;
 mod refusals;
+mod registry;
 mod rig;
 mod secrets;
 mod tcp;

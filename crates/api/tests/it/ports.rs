@@ -40,7 +40,13 @@ impl Images for Baked {
         let image = self.store.image(image).unwrap();
         let processes = Processes::from_label(&image.config.labels[labels::PROCESSES]).unwrap();
         let app = image.config.labels[labels::APP].parse().ok();
-        Ok(ImageFacts { app, processes, architecture: image.config.architecture, embargo: None })
+        Ok(ImageFacts {
+            app,
+            processes,
+            architecture: image.config.architecture,
+            embargo: None,
+            foreign: None,
+        })
     }
 }
 

@@ -11,7 +11,7 @@ use kiln_protocol::Exit;
 #[derive(Debug, clap::Subcommand)]
 #[expect(missing_docs, reason = "the doc comment of a command's own type is its help")]
 pub enum Base {
-    Bake(bake::Bake),
+    Bake(Box<bake::Bake>),
     List(list::List),
 }
 

@@ -1,6 +1,8 @@
 //! `kiln image`: what bakes yield.
 
+pub mod export;
 pub mod gc;
+pub mod import;
 pub mod list;
 pub mod remove;
 pub mod show;
@@ -15,6 +17,8 @@ use kiln_protocol::Exit;
 pub enum Image {
     List(list::List),
     Show(show::Show),
+    Export(export::Export),
+    Import(import::Import),
     Remove(remove::Remove),
     Gc(gc::Gc),
 }
@@ -24,6 +28,8 @@ impl Image {
         match self {
             Self::List(command) => command.run(session).await,
             Self::Show(command) => command.run(session).await,
+            Self::Export(command) => command.run(session).await,
+            Self::Import(command) => command.run(session).await,
             Self::Remove(command) => command.run(session).await,
             Self::Gc(command) => command.run(session).await,
         }

@@ -1,9 +1,9 @@
 //! Images.
 
-use crate::{Client, ClientError};
+use crate::{Client, ClientError, Download, Events};
 use http::Method;
 use kiln_names::{AppName, ImageRef, Span};
-use kiln_protocol::image::{Collected, Image, ImageSummary};
+use kiln_protocol::image::{Collected, ExportFormat, Image, ImageSummary, ImportEvent, NewImage};
 use kiln_protocol::paths::{self, fill, query};
 
 /// Every method fails as [`ClientError`] says.
@@ -22,6 +22,23 @@ impl Client {
     /// Removes an image that nothing uses, with its names.
     pub async fn remove_image(&self, image: &ImageRef) -> Result<(), ClientError> {
         self.order(Method::DELETE, &fill(paths::IMAGE, &[&image.to_string()])).await
+    }
+
+    /// Takes an image from an archive that was sent as a blob. Fails with `context-missing` while the
+    /// server lacks it.
+    pub async fn import_image(&self, new: &NewImage) -> Result<Events<ImportEvent>, ClientError> {
+        self.begin(paths::IMAGES, new).await
+    }
+
+    /// One image as an archive for other tools.
+    pub async fn export_image(
+        &self,
+        image: &ImageRef,
+        format: ExportFormat,
+    ) -> Result<Download, ClientError> {
+        let query = query(&[("format", Some(format.as_str().to_owned()))]);
+        let path = fill(paths::IMAGE_ARCHIVE, &[&image.to_string()]);
+        self.download(&format!("{path}{query}")).await
     }
 
     /// Removes images that nothing needs any more, if they are older than a day or the given span,

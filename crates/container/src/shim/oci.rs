@@ -66,7 +66,9 @@ pub(super) fn document(spec: &InstanceSpec, stage: &Stage) -> Value {
 /// Where something will be mounted, in the order of mounting.
 pub(super) fn mount_points(spec: &InstanceSpec) -> Vec<MountPoint> {
     let directories = ["/proc", "/sys", "/dev", "/tmp"].map(PathBuf::from).into_iter();
-    let directories = directories.chain(writable(spec));
+    // Where the command starts may be named by an image that does not have it.
+    let start = Some(spec.cwd.clone()).filter(|cwd| cwd.as_os_str() != "/");
+    let directories = directories.chain(start).chain(writable(spec));
     let files = FILES.map(|name| MountPoint::File(Path::new("/etc").join(name)));
     let run = needs_run(spec).then(|| MountPoint::Directory(RUN_DIR.into()));
     directories.map(MountPoint::Directory).chain(files).chain(run).collect()

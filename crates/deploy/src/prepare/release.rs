@@ -210,12 +210,13 @@ async fn cold(
     let (image, name) = draft.step("resolve image", image(kit, request, around, goal)).await?;
     draft.found(name.clone().unwrap_or_else(|| image.to_string()));
     draft.notes.extend(name.map(|name| format!("the newest bake is {name}, {}", image.short())));
-    let facts = draft.step("verify image", ports.images.facts(&image, Some(&target.env))).await?;
+    let mut facts =
+        draft.step("verify image", ports.images.facts(&image, Some(&target.env))).await?;
     draft.decide("check image", check_image(target, &image, &facts))?;
     draft.decide("check embargo", check_embargo(&image, &facts))?;
     draft.decide("check architecture", check_architecture(around, &facts))?;
-    let fits = configuration.check(&target.app, &target.env, &facts.processes);
-    draft.decide("check configuration", fits.map_err(|e| Problem::invalid(e.to_string())))?;
+    facts.processes = configuration.with_ports(facts.processes);
+    draft.decide("check configuration", check_configuration(target, &configuration, &facts))?;
     let pinned = draft.step("pin secrets", secrets::pin(kit, target, goal.known.as_ref())).await?;
     draft.found(secrets::listed(&pinned));
     let release = Release::new(target.app.clone(), target.env.clone(), image, commit);
@@ -274,6 +275,34 @@ fn check_image(target: &Target, image: &Digest, facts: &ImageFacts) -> Result<()
         }
         _ if facts.processes.is_empty() => {
             Err(Problem::invalid(format!("image {} has no process to run", image.short())))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_configuration(
+    target: &Target,
+    configuration: &Configuration,
+    facts: &ImageFacts,
+) -> Result<(), Problem> {
+    let fits = configuration.check(&target.app, &target.env, &facts.processes);
+    fits.map_err(|error| Problem::invalid(error.to_string()))?;
+    let Some(foreign) = &facts.foreign else { return Ok(()) };
+    if !configuration.launch.commands().is_empty() {
+        let message = "launch-data.json has commands, and the image was not baked by Kiln: nothing \
+                       in it runs them; bake it on a base from the image, or empty the file";
+        return Err(Problem::invalid(message));
+    }
+    match (facts.processes.main(), foreign.ports.as_slice()) {
+        (Some((process, run)), [_, _, ..]) if run.port.is_none() => {
+            let ports: Vec<String> = foreign.ports.iter().map(ToString::to_string).collect();
+            let message = format!(
+                "the image exposes the ports {}; deployment-params.json has to say which one is \
+                 served: {{\"processes\": {{\"{process}\": {{\"port\": {}}}}}}}",
+                ports.join(", "),
+                ports[0]
+            );
+            Err(Problem::invalid(message))
         }
         _ => Ok(()),
     }

@@ -115,6 +115,7 @@ impl World {
                 writable: Vec::new(),
                 capabilities: Vec::new(),
                 stop: Stop::default(),
+                working_dir: None,
             };
             (process, run)
         };
@@ -124,6 +125,7 @@ impl World {
             processes,
             architecture: "amd64".to_owned(),
             embargo: None,
+            foreign: None,
         };
         let digest = Digest::of(version.as_bytes());
         self.library.images.lock().unwrap().insert(version.to_owned(), (digest, facts));

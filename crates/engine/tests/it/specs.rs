@@ -29,6 +29,7 @@ pub(crate) fn spec(ask: &Ask) -> GroupSpec {
             writable: Vec::new(),
             capabilities: Vec::new(),
             stop: Stop::default(),
+            working_dir: None,
         },
         params: params.resolve(&ask.app, &ask.env, &ask.process, true),
         user_data: UserData::default(),

@@ -1,10 +1,11 @@
 //! What deployments ask of images: names from the database, facts from the image store.
 
+use crate::chain::chain;
+use kiln_bakery::{Runnable, runnable};
 use kiln_deploy::Problem;
-use kiln_deploy::ports::{ImageFacts, Images};
-use kiln_image::{Image, Store};
+use kiln_deploy::ports::{Foreign, ImageFacts, Images};
+use kiln_image::Store;
 use kiln_names::{AppName, Digest, EnvName, ImageRef};
-use kiln_protocol::recipe::{ImageProcess, Processes, labels};
 use kiln_store::{Database, images};
 
 /// Images that were baked here.
@@ -40,23 +41,20 @@ impl Images for BakedImages {
 
     async fn facts(&self, image: &Digest, _env: Option<&EnvName>) -> Result<ImageFacts, Problem> {
         let (store, digest) = (self.store.clone(), *image);
-        let read = tokio::task::spawn_blocking(move || store.image(&digest)).await;
-        let read = read.map_err(|error| Problem::unavailable(error.to_string()))?;
-        facts(&read.map_err(|error| Problem::invalid(error.to_string()))?)
+        let read = tokio::task::spawn_blocking(move || facts(&store, &digest)).await;
+        read.map_err(|error| Problem::unavailable(error.to_string()))?
     }
 }
 
-fn facts(image: &Image) -> Result<ImageFacts, Problem> {
-    let label = |name: &str| image.config.labels.get(name);
-    let processes =
-        label(labels::PROCESSES).map(|text| Processes::<ImageProcess>::from_label(text));
-    let processes = processes.transpose().map_err(|error| {
-        Problem::invalid(format!("the image {} says what it runs in vain: {error}", image.digest))
-    })?;
+fn facts(store: &Store, digest: &Digest) -> Result<ImageFacts, Problem> {
+    let image = store.image(digest).map_err(|error| Problem::invalid(error.to_string()))?;
+    let Runnable { app, processes, has_init, ports } = runnable(store, &image)
+        .map_err(|error| Problem::invalid(format!("failed to {}", chain(&error.into()))))?;
     Ok(ImageFacts {
-        app: label(labels::APP).and_then(|name| name.parse().ok()),
-        processes: processes.unwrap_or_default(),
-        architecture: image.config.architecture.clone(),
+        app,
+        processes,
+        architecture: image.config.architecture,
         embargo: None,
+        foreign: (!has_init).then_some(Foreign { ports }),
     })
 }

@@ -87,6 +87,7 @@ fn server() -> ImageProcess {
         writable: Vec::new(),
         capabilities: Vec::new(),
         stop: Stop::default(),
+        working_dir: None,
     }
 }
 

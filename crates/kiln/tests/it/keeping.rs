@@ -187,5 +187,6 @@ fn runs(script: &str) -> ImageProcess {
         writable: Vec::new(),
         capabilities: Vec::new(),
         stop: Stop { timeout: "1s".parse().unwrap(), ..Stop::default() },
+        working_dir: None,
     }
 }

@@ -9,6 +9,18 @@ use kiln_names::{AppName, EnvName, ProcessName, Route};
 use std::collections::BTreeMap;
 
 impl Configuration {
+    /// An image's processes, listening where the configuration says that they do.
+    #[must_use]
+    pub fn with_ports(&self, mut processes: Processes<ImageProcess>) -> Processes<ImageProcess> {
+        for own in self.params.overrides.iter().filter(|own| own.port.is_some()) {
+            if let Some(process) = processes.get(&own.process) {
+                let process = ImageProcess { port: own.port, ..process.clone() };
+                processes.insert(own.process.clone(), process);
+            }
+        }
+        processes
+    }
+
     /// Checks that the configuration fits an image's processes.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use super::{CheckPath, MilliCpu, Network};
 use crate::document::{Mistake, Place};
 use kiln_names::{ByteSize, ProcessName, Route, Span};
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroU16;
 
 /// How an application is run in one environment.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,6 +67,8 @@ pub(super) struct Override {
     pub(super) process: ProcessName,
     /// Where it stands, for what only the image can show to be wrong.
     pub(super) place: Place,
+    /// Where it listens, when the image does not say.
+    pub(super) port: Option<NonZeroU16>,
     pub(super) choices: Choices,
 }
 

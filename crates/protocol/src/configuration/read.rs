@@ -8,6 +8,7 @@ use super::{
 };
 use crate::document::{Document, Fields, Mistake, Reader, Value, shown};
 use kiln_names::{ByteSize, Host, PathPrefix, Route, Span};
+use std::num::NonZeroU16;
 
 const TOP: &[&str] = &[
     "min",
@@ -28,6 +29,7 @@ const TOP: &[&str] = &[
     "network",
     "volumes",
     "engine",
+    "port",
     "processes",
 ];
 const PROCESS: &[&str] = &[
@@ -44,6 +46,7 @@ const PROCESS: &[&str] = &[
     "network",
     "volumes",
     "engine",
+    "port",
 ];
 const TOP_ONLY: &[&str] = &[
     "strategy",
@@ -62,6 +65,10 @@ pub(super) fn params(text: &str) -> Result<DeploymentParams, Mistake> {
     let document = Document::json(text)?;
     let root = document.root();
     let fields = root.fields(TOP)?;
+    if let Some(port) = fields.get("port") {
+        let example = r#""processes": {"web": {"port": 8080}}"#;
+        return Err(port.refuse(format!("a port belongs to one process: {example}")));
+    }
     let shared = choices(&fields)?;
     check_sizes(&shared, &root)?;
     let overrides = fields.read("processes", |processes| overrides(processes, &shared))?;
@@ -115,9 +122,12 @@ fn own(name: &str, member: &Reader<'_>, shared: &Choices) -> Result<Override, Mi
             at.refuse(format!("`{key}` stands at the top only: it holds for all processes"))
         );
     }
-    let choices = choices(&member.fields(PROCESS)?)?;
+    let fields = member.fields(PROCESS)?;
+    let choices = choices(&fields)?;
     check_sizes(&choices.or(shared), member)?;
-    Ok(Override { process, place: member.place(), choices })
+    let port = fields.read("port", |port| port.whole(NonZeroU16::MIN.get()..=u16::MAX))?;
+    let port = port.and_then(NonZeroU16::new);
+    Ok(Override { process, place: member.place(), port, choices })
 }
 
 fn choices(fields: &Fields<'_>) -> Result<Choices, Mistake> {

@@ -453,6 +453,7 @@ fn image(processes: &[(&str, u16)]) -> Processes<ImageProcess> {
         writable: vec![],
         capabilities: vec![],
         stop: Stop::default(),
+        working_dir: None,
     };
     processes.iter().map(|(n, port)| (ProcessName::parse(n).unwrap(), process(*port))).collect()
 }

@@ -44,6 +44,9 @@ pub struct ImageProcess {
     /// How it is asked to stop.
     #[serde(default)]
     pub stop: Stop,
+    /// Where it starts; without one, at the root. No recipe says it; images from elsewhere do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub working_dir: Option<AbsolutePath>,
 }
 
 /// Why the text of a label is not the processes of an image.

@@ -3,6 +3,9 @@
 use super::MAX_PATH_BYTES;
 use kiln_names::Invalid;
 
+/// Where the kernel and Kiln have mounts of their own.
+const KEPT: [&str; 4] = ["/proc", "/sys", "/dev", "/run/kiln"];
+
 /// An absolute path without empty, `.` or `..` segments; a slash at the end is dropped.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AbsolutePath(String);
@@ -25,6 +28,12 @@ impl AbsolutePath {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether it lies where the kernel and Kiln have mounts of their own.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        KEPT.iter().any(|kept| self.is_within(kept))
     }
 
     /// Whether it is the directory or lies beneath it.

@@ -100,12 +100,9 @@ fn command(list: &Reader<'_>) -> Result<Vec<String>, Mistake> {
     }
 }
 
-/// Where the kernel and Kiln have mounts of their own.
-const KEPT: [&str; 4] = ["/proc", "/sys", "/dev", "/run/kiln"];
-
 /// Whether a service may write there.
 pub(super) fn is_services_own(path: &AbsolutePath) -> bool {
-    path.as_str() != "/" && !KEPT.iter().any(|kept| path.is_within(kept))
+    path.as_str() != "/" && !path.is_kept()
 }
 
 fn writable(list: &Reader<'_>) -> Result<Vec<AbsolutePath>, Mistake> {

@@ -40,7 +40,8 @@ pub enum Signal {
 }
 
 impl Signal {
-    const ALL: [Self; 8] = [
+    /// All of them.
+    pub const ALL: [Self; 8] = [
         Self::Term,
         Self::Int,
         Self::Quit,

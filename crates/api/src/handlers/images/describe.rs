@@ -1,11 +1,11 @@
 //! Images in the protocol's words.
 
+use kiln_bakery::{Runnable, has_init, runnable};
 use kiln_image::{Error, Store};
 use kiln_names::{AppName, Digest};
 use kiln_protocol::Timestamp;
 use kiln_protocol::bake::BakedLayer;
 use kiln_protocol::image::{Image, ImageLayer, ImageProcess, ImageSummary};
-use kiln_protocol::recipe::{Processes, labels};
 use kiln_store::images::{self, ImageRow, VersionRow};
 use kiln_store::{Connection, StoreError};
 use serde::Deserialize as _;
@@ -32,6 +32,12 @@ pub(super) async fn rows(
     Ok(found)
 }
 
+/// The images from elsewhere that have no name.
+pub(super) async fn unnamed(db: &mut Connection) -> Result<Vec<Named>, StoreError> {
+    let rows = images::unnamed_imports(db).await?;
+    Ok(rows.into_iter().map(|row| (row.digest, row.created_ms, Vec::new())).collect())
+}
+
 /// The same with their sizes; one that is damaged is listed with none.
 pub(super) fn summaries(store: &Store, rows: Vec<Named>) -> Result<Vec<ImageSummary>, Error> {
     let summary = |(image, created_ms, versions): Named| {
@@ -42,14 +48,19 @@ pub(super) fn summaries(store: &Store, rows: Vec<Named>) -> Result<Vec<ImageSumm
     Ok(rows.into_iter().map(summary).collect())
 }
 
-/// One image.
-pub(super) fn image(row: &ImageRow, versions: &[VersionRow], kept: &kiln_image::Image) -> Image {
+/// One image. What it runs is left out where that cannot be told: a deployment says why.
+pub(super) fn image(
+    store: &Store,
+    row: &ImageRow,
+    versions: &[VersionRow],
+    kept: &kiln_image::Image,
+) -> Image {
     let steps = Vec::<BakedLayer>::deserialize(&row.facts["layers"]).unwrap_or_default();
     let step = |diff_id: &Digest| {
         steps.iter().find(|layer| layer.diff_id == *diff_id).map(|layer| layer.step.clone())
     };
-    let layers = kept.layers.iter().map(|layer| ImageLayer {
-        digest: layer.diff_id,
+    let layers = kept.layers.iter().zip(&kept.blobs).map(|(layer, blob)| ImageLayer {
+        digest: *blob,
         diff_id: layer.diff_id,
         bytes: layer.bytes,
         step: step(&layer.diff_id),
@@ -60,14 +71,13 @@ pub(super) fn image(row: &ImageRow, versions: &[VersionRow], kept: &kiln_image::
         baked: Timestamp(row.created_ms),
         architecture: kept.config.architecture.clone(),
         layers: layers.collect(),
-        processes: processes(kept),
+        processes: runnable(store, kept).map(processes).unwrap_or_default(),
+        foreign: !has_init(kept),
     }
 }
 
-fn processes(kept: &kiln_image::Image) -> Vec<ImageProcess> {
-    let label = kept.config.labels.get(labels::PROCESSES);
-    let found = label.and_then(|label| Processes::from_label(label).ok());
-    let shown = found.iter().flat_map(Processes::iter).map(|(name, process)| ImageProcess {
+fn processes(runs: Runnable) -> Vec<ImageProcess> {
+    let shown = runs.processes.iter().map(|(name, process)| ImageProcess {
         name: name.clone(),
         command: process.command.clone(),
         port: process.port.map(std::num::NonZero::get),

@@ -31,6 +31,9 @@ fn words(image: &Image) -> String {
     text.push_str(&format!("  baked     {}\n", image.baked));
     text.push_str(&format!("  platform  {}\n", image.architecture));
     text.push_str(&format!("  versions  {}\n", image.versions.join(" ")));
+    if image.foreign {
+        text.push_str("  foreign   starts without kiln-init: its environment is all it gets\n");
+    }
     for process in &image.processes {
         let (name, port) = (&process.name, or_dash(process.port));
         let command = process.command.join(" ");
