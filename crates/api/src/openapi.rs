@@ -38,7 +38,7 @@ pub fn document() -> OpenApi {
         deployments::pause, deployments::resume, lock::show, lock::take, lock::release, ask::stop,
         ask::resize, ask::replace, deployments::list, deployments::show,
         deployments::watch,
-        running::status, running::instances, running::capacity, logs::logs,
+        running::status, running::instances, running::capacity, running::drift, logs::logs,
         registry::registry, registry::catalog, registry::tags, registry::manifests,
         registry::blobs, registry::base_tags, registry::base_manifests, registry::base_blobs,
     ),

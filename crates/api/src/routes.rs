@@ -92,6 +92,7 @@ pub(crate) fn table() -> Vec<Route> {
         (paths::DEPLOYMENT_EVENTS, PROMPT, get(deployments::watch)),
         (paths::STATUS, PROMPT, get(running::status)),
         (paths::INSTANCES, PROMPT, get(running::instances)),
+        (paths::DRIFT, PATIENT, get(running::drift)),
         (paths::CAPACITY, PROMPT, get(running::capacity)),
         (paths::LOGS, PROMPT, get(logs::logs)),
     ]

@@ -11,6 +11,7 @@ pub mod deploy;
 pub mod deployment;
 pub mod deployments;
 pub mod down;
+pub mod drift;
 pub mod env;
 pub mod image;
 pub mod instances;
@@ -87,6 +88,7 @@ pub enum Command {
     Deployment(deployment::Deployment),
     Watch(watch::Watch),
     Instances(instances::Instances),
+    Drift(drift::Drift),
     Logs(logs::Logs),
     #[command(hide = true)]
     Server(Rest),
@@ -136,6 +138,7 @@ async fn ask(command: Command, session: Session) -> Result<Exit, CliError> {
         Command::Deployment(command) => command.run(&session).await,
         Command::Watch(command) => command.run(&session).await,
         Command::Instances(command) => command.run(&session).await,
+        Command::Drift(command) => command.run(&session).await,
         Command::Logs(command) => command.run(&session).await,
         Command::Up(_)
         | Command::Down(_)

@@ -82,8 +82,8 @@ const AFTER_HELP: &str = "\
 kiln help COMMAND says more about one of them, with an example.
 
 Exit codes: 0 done, 1 internal, 2 usage, 3 deployment failed and undone,
-4 invalid and nothing changed, 5 conflict or locked, 6 not found,
-7 not allowed, 8 server not reachable, 9 stuck.";
+or drift found, 4 invalid and nothing changed, 5 conflict or locked,
+6 not found, 7 not allowed, 8 server not reachable, 9 stuck.";
 
 /// Reads a command line, the program's name first, and the environment variables that stand for
 /// its options. What was asked for help or is not understood is answered here.

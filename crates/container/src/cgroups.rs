@@ -76,6 +76,40 @@ impl Cgroups {
         }
     }
 
+    /// The limits in force for the instance; `None` where there is none.
+    #[must_use]
+    pub fn limits(&self, instance: &InstanceId) -> Limits {
+        let group = self.path(&leaf(instance));
+        let read = |controller, v1, v2| self.read(controller, &group, v1, v2);
+        let memory = read("memory", "memory.limit_in_bytes", "memory.max");
+        let memory = memory.and_then(|text| text.trim().parse().ok());
+        let pids = read("pids", "pids.max", "pids.max").and_then(|text| text.trim().parse().ok());
+        let cpu = match read("cpu", "cpu.cfs_quota_us", "cpu.max") {
+            Some(text) if text.trim().contains(' ') => Some(text),
+            Some(quota) => read("cpu", "cpu.cfs_period_us", "cpu.max")
+                .map(|period| format!("{} {}", quota.trim(), period.trim())),
+            None => None,
+        };
+        // In v1 no limit is a number that no machine has.
+        let memory = memory.filter(|bytes| *bytes < 1 << 62).map(kiln_names::ByteSize);
+        Limits { memory, cpu_millis: cpu.as_deref().and_then(hierarchy::cpu_millis), pids }
+    }
+
+    /// The processes of the instance.
+    #[must_use]
+    pub fn members(&self, instance: &InstanceId) -> BTreeSet<i32> {
+        let group = self.path(&leaf(instance));
+        let limiting = self.joined().filter(|hierarchy| hierarchy.limits());
+        limiting.flat_map(|hierarchy| hierarchy.processes(&group)).collect()
+    }
+
+    /// The processes among the shims.
+    #[must_use]
+    pub fn shims(&self) -> BTreeSet<i32> {
+        let limiting = self.joined().filter(|hierarchy| hierarchy.limits());
+        limiting.flat_map(|hierarchy| hierarchy.processes(&self.path(SHIMS))).collect()
+    }
+
     /// Kills every process of the instance, and returns when none is left.
     ///
     /// # Errors

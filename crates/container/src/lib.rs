@@ -20,6 +20,7 @@
 //! * A process is known by boot, pid and start time together, never by its pid.
 //! * This is the only crate with `unsafe` in it.
 
+pub mod inspect;
 pub mod shim;
 pub mod step;
 

@@ -21,7 +21,7 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
-pub(crate) use names::link as link_name;
+pub(crate) use names::{link as link_name, links as link_prefix};
 pub use subnet::Subnet;
 
 /// Where installs look for room unless told otherwise. Docker, Kubernetes and home routers keep to
@@ -177,15 +177,28 @@ impl Network {
         subnet.filter(|_| u16::from(index) < names::bridges_in(self.subnet))
     }
 
+    /// The bridge number `index`, whether it is there or not; `None` beyond the last.
+    #[must_use]
+    pub fn bridge(&self, index: u8) -> Option<Bridge> {
+        let subnet = self.bridge_subnet(index)?;
+        Some(Bridge { name: names::bridge(self.install, index), subnet })
+    }
+
+    /// The names of the install's bridges that are there.
+    #[must_use]
+    pub fn bridges_there(&self) -> Vec<String> {
+        let prefix = names::bridges(self.install);
+        crate::inspect::interface_names().filter(|name| name.starts_with(&prefix)).collect()
+    }
+
     /// Makes the bridge number `index`, up and with its address. Idempotent.
     ///
     /// # Errors
     /// [`NetworkError`].
     pub fn ensure_bridge(&self, index: u8) -> Result<Bridge, NetworkError> {
         let (network, room) = (self.subnet, names::bridges_in(self.subnet));
-        let subnet = self.bridge_subnet(index);
-        let subnet = subnet.ok_or(NetworkError::NoSuchBridge { index, network, room })?;
-        let bridge = Bridge { name: names::bridge(self.install, index), subnet };
+        let bridge = self.bridge(index);
+        let bridge = bridge.ok_or(NetworkError::NoSuchBridge { index, network, room })?;
         bridge.ensure().map_err(doing("bridged"))?;
         Ok(bridge)
     }
@@ -319,6 +332,11 @@ fn read_picked(file: &Path) -> Option<Subnet> {
 
 fn picked_file(install: InstallId) -> std::path::PathBuf {
     Path::new(PICKED).join(install.to_string())
+}
+
+/// All rules of an install, as they are written once it runs and its router listens.
+pub(crate) fn rules_of(install: InstallId, subnet: Subnet, door: u16) -> String {
+    rules::table(install, subnet) + &rules::door(install, door)
 }
 
 /// Removes the link of one instance. Idempotent.

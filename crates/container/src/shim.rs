@@ -43,6 +43,10 @@ use link::Link;
 use secrets::Secrets;
 use serde_json::json;
 use stage::Stage;
+
+pub(crate) use stage::lower_option;
+pub(crate) use verify::capabilities as granted;
+
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;

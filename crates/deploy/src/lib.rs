@@ -18,6 +18,7 @@ pub mod actions;
 mod capacity;
 mod decide;
 mod difference;
+mod drift;
 mod error;
 mod executor;
 mod failure;

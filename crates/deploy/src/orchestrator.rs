@@ -13,6 +13,7 @@ use crate::status::{BrokenJournal, Status};
 use crate::view::{self, Deployment, EndedView, Running, Summary, deployment_state};
 use crate::{Ask, Deploy, Error, Holder, Ports, Problem, Request, Target, Why};
 use futures_util::StreamExt;
+use kiln_engine::{Depth, Drift};
 use kiln_names::{AppName, DeploymentId, EnvName, InstanceId, ProcessName};
 use kiln_protocol::capacity::Capacity;
 use kiln_protocol::deployment::DeploymentState;
@@ -424,6 +425,14 @@ impl Orchestrator {
     /// When the database or the engine refuses.
     pub async fn ended(&self, target: &Target) -> Result<Vec<EndedView>, Error> {
         view::ended(&self.0.kit, target).await
+    }
+
+    /// What is not as deployments left it; looks and changes nothing.
+    ///
+    /// # Errors
+    /// When the database or an engine refuses.
+    pub async fn drift(&self, depth: Depth) -> Result<Vec<Drift>, Error> {
+        crate::drift::all(&self.0.kit, depth).await
     }
 
     /// What there is to promise, what is promised and used, and what still fits: for each engine.

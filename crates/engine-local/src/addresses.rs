@@ -139,6 +139,16 @@ impl Addresses {
         Some(Attachment { apart: *segment == Segment::Runs, ..attachment })
     }
 
+    /// The same, of the environment at the given place, whether its bridge is there or not.
+    pub(crate) fn attachment_at(&self, place: u32, address: SocketAddr) -> Option<Attachment> {
+        self.network.bridge(u8::try_from(place + 1).ok()?)?.attach(host_of(address)?)
+    }
+
+    /// The install's network.
+    pub(crate) fn network(&self) -> &Network {
+        &self.network
+    }
+
     fn taken(&self) -> MutexGuard<'_, Taken> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }

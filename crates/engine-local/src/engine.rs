@@ -1,10 +1,10 @@
 //! The [`Engine`] trait, for this machine.
 
 use crate::model::{Group, Instance, Model};
-use crate::{LocalEngine, exits, keeper, logs, usage};
+use crate::{LocalEngine, drift, exits, keeper, logs, usage};
 use kiln_engine::{
-    Call, Capabilities, Capacity, EndedInstance, Engine, EngineError, GroupSpec, LogQuery,
-    LogStream, MemoryPeak, Observation, ObservedGroup, ObservedInstance, Resources,
+    Call, Capabilities, Capacity, Depth, Drift, EndedInstance, Engine, EngineError, GroupSpec,
+    LogQuery, LogStream, MemoryPeak, Observation, ObservedGroup, ObservedInstance, Resources,
 };
 use kiln_names::{AppName, ByteSize, Digest, EnvName, GroupId, InstanceId};
 use kiln_protocol::configuration::Network;
@@ -127,6 +127,10 @@ impl Engine for LocalEngine {
 
     async fn peaks(&self, app: &AppName, env: &EnvName) -> Result<Vec<MemoryPeak>, EngineError> {
         usage::peaks(&self.inner, app, env).await
+    }
+
+    async fn drift(&self, depth: Depth) -> Result<Vec<Drift>, EngineError> {
+        drift::standing(&self.inner, depth).await
     }
 
     async fn logs(&self, query: LogQuery) -> Result<LogStream, EngineError> {

@@ -36,6 +36,17 @@ pub(crate) fn write_run(
     freeze(inner, &of_run(id, run, address, network)).and_then(|spec| put(&spec, dir))
 }
 
+/// What would be frozen for an instance with these layers, the top one first, in this network.
+pub(crate) fn expected(
+    inner: &Inner,
+    birth: &Birth,
+    image: &Image,
+    lower: Vec<PathBuf>,
+    network: NetworkMode,
+) -> InstanceSpec {
+    spec(inner, &of_group(birth, network), image, lower)
+}
+
 fn put(spec: &InstanceSpec, dir: &Path) -> Result<(), String> {
     let chain = |error: std::io::Error| crate::exits::chain(&error);
     std::fs::create_dir_all(dir).map_err(chain)?;

@@ -4,8 +4,10 @@ use crate::link::Link;
 use crate::machine::Machine;
 use crate::model::Model;
 use crate::runs::Runs;
+use kiln_names::InstanceId;
 use kiln_secrets::Vault;
 use kiln_store::Database;
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Semaphore, watch};
 
@@ -24,6 +26,8 @@ pub(crate) struct Inner {
     pub(crate) runs: Runs,
     /// Where the engine began: its tasks live and end with that, whoever calls it from where.
     tasks: tokio::runtime::Handle,
+    /// Instances whose end is recorded, or about to be, and that are still being cleaned up.
+    leaving: Mutex<BTreeSet<InstanceId>>,
     model: Mutex<Model>,
     changes: watch::Sender<u64>,
 }
@@ -44,6 +48,7 @@ impl Inner {
             launches: Semaphore::new(LAUNCHES_AT_ONCE),
             runs: Runs::default(),
             tasks: tokio::runtime::Handle::current(),
+            leaving: Mutex::default(),
             model: Mutex::new(model),
             changes: watch::Sender::new(0),
         }
@@ -53,6 +58,21 @@ impl Inner {
     pub(crate) fn model(&self) -> MutexGuard<'_, Model> {
         // Every change to the model is a single step, so a panic elsewhere leaves it whole.
         self.model.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that an instance is being cleaned up, or that it was.
+    pub(crate) fn note_leaving(&self, id: InstanceId, leaves: bool) {
+        let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
+        if leaves {
+            leaving.insert(id);
+        } else {
+            leaving.remove(&id);
+        }
+    }
+
+    /// The instances that are being cleaned up.
+    pub(crate) fn leaving(&self) -> BTreeSet<InstanceId> {
+        self.leaving.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Begins a task of the engine's own.

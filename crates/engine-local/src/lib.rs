@@ -18,6 +18,7 @@
 
 mod addresses;
 mod drain;
+mod drift;
 mod engine;
 mod exits;
 mod frozen;

@@ -103,6 +103,7 @@ pub(crate) async fn ended(inner: &Arc<Inner>, birth: &Birth, exit: Exit) {
     if let Some((_, instance)) = inner.model().live(birth.id) {
         instance.shim = None;
     }
+    inner.note_leaving(birth.id, true);
     inner.link.touch();
     let peak = usage::at_exit(&birth.spec, &exit, inner.machine.now_ms());
     let mut record = Record::new(inner, birth.id, &exit, peak).await;
@@ -127,6 +128,7 @@ pub(crate) async fn bury(inner: &Arc<Inner>, mut record: Record, address: Socket
         inner.link.in_force(without).await;
     }
     inner.machine.addresses.release(address);
+    inner.note_leaving(record.id, false);
 }
 
 fn note(inner: &Inner, birth: &Birth, exit: Exit) {

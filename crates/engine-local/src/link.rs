@@ -2,7 +2,7 @@
 
 use crate::inner::Inner;
 use crate::routing;
-use kiln_router::{ApplyError, Control, Table};
+use kiln_router::{ApplyError, Control, StatusError, Table};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -44,6 +44,16 @@ impl Link {
         let mut acknowledged = self.acknowledged.subscribe();
         // The sender lives in `self`, so the wait cannot fail.
         drop(acknowledged.wait_for(|in_force| *in_force >= version).await);
+    }
+
+    /// The number of the newest table that is wanted.
+    pub(crate) fn wanted(&self) -> (u64, u64) {
+        self.number(*self.wanted.borrow())
+    }
+
+    /// The table that the router has in force.
+    pub(crate) async fn table(&self) -> Result<Table, StatusError> {
+        self.control.table().await
     }
 
     /// The number of a table, as the router orders them.
@@ -96,7 +106,8 @@ pub(crate) async fn hear(inner: Arc<Inner>) {
             Ok(status) => {
                 after = Some(status.seq);
                 let number = (status.epoch, status.version);
-                inner.model().hear(number, status.instances, Instant::now());
+                let door = status.listen.port();
+                inner.model().hear(number, door, status.instances, Instant::now());
                 inner.changed();
                 resend_if_lost(&inner.link, number);
             }

@@ -42,6 +42,8 @@ pub(crate) struct AskedTraffic {
 pub(crate) struct RouterView {
     /// The table it had in force: epoch and version.
     pub(crate) number: (u64, u64),
+    /// The port where it takes traffic.
+    pub(crate) door: Option<u16>,
     pub(crate) instances: HashMap<InstanceId, InstanceStatus>,
 }
 
@@ -121,9 +123,15 @@ impl Model {
     }
 
     /// Takes what the router says and notes which instances pass their check since when.
-    pub(crate) fn hear(&mut self, number: (u64, u64), said: Vec<InstanceStatus>, now: Instant) {
+    pub(crate) fn hear(
+        &mut self,
+        number: (u64, u64),
+        door: u16,
+        said: Vec<InstanceStatus>,
+        now: Instant,
+    ) {
         let instances = said.into_iter().map(|status| (status.id, status)).collect();
-        self.router = RouterView { number, instances };
+        self.router = RouterView { number, door: Some(door), instances };
         self.note_health(now);
     }
 

@@ -111,6 +111,7 @@ async fn find(inner: &Arc<Inner>, id: InstanceId) -> Found {
 
 /// Of a forgotten group nothing can run: its row is closed and its address comes back.
 async fn lay_to_rest(inner: Arc<Inner>, row: local::InstanceRow, address: SocketAddr) {
+    inner.note_leaving(row.id, true);
     let exit = exits::read_forgotten(&inner, row.id).await;
     let record = life::Record::new(&inner, row.id, &exit, None).await;
     life::bury(&inner, record, address).await;

@@ -42,6 +42,11 @@ fn asked_cluster(model: &Model, state: &TrafficState, asked: &ClusterTraffic) ->
     }
 }
 
+/// The name of the cluster of a group.
+pub(crate) fn name_of(spec: &GroupSpec) -> String {
+    cluster_name(spec.app.as_str(), spec.env.as_str(), &spec.process)
+}
+
 fn cluster_name(app: &str, env: &str, process: &ProcessName) -> String {
     format!("{app}/{env}/{process}")
 }

@@ -74,6 +74,11 @@ impl Runs {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The runs there are.
+    pub(crate) fn ids(&self) -> Vec<InstanceId> {
+        self.live().keys().copied().collect()
+    }
+
     fn admit(&self, id: InstanceId, image: Digest) -> Result<watch::Receiver<bool>, TooManyRuns> {
         let mut live = self.live();
         if live.len() >= MAX_RUNS {

@@ -71,6 +71,7 @@ const CASES: &[(&str, Case)] = &[
     ("observing one application shows no other", |b| Box::pin(groups::scoped(b))),
     ("a change is announced", |b| Box::pin(groups::announced(b))),
     ("groups outlive a restart of their caller", |b| Box::pin(groups::outlive_restart(b))),
+    ("what was asked for is no drift", |b| Box::pin(groups::does_not_drift(b))),
     ("traffic begins at version 0 with nothing", |b| Box::pin(traffic::begins_empty(b))),
     ("what was applied is in force", |b| Box::pin(traffic::applied(b))),
     ("applying the same state again is already so", |b| Box::pin(traffic::applied_twice(b))),

@@ -1,6 +1,9 @@
 //! The [`Engine`] trait: what runs groups.
 
-use crate::{EndedInstance, EngineError, GroupSpec, LogQuery, LogStream, MemoryPeak, Observation};
+use crate::{
+    Depth, Drift, EndedInstance, EngineError, GroupSpec, LogQuery, LogStream, MemoryPeak,
+    Observation,
+};
 use kiln_names::{AppName, ByteSize, Digest, EnvName, GroupId, InstanceId};
 use tokio::sync::watch;
 
@@ -104,6 +107,11 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
     /// The most memory that instances of an application in an environment ever used, by process and
     /// release: of the last few releases, in no order. Nothing where the engine cannot tell.
     async fn peaks(&self, app: &AppName, env: &EnvName) -> Result<Vec<MemoryPeak>, EngineError>;
+
+    /// What is not as this engine's own records say: instances, their files and limits, what carries
+    /// their traffic. Looks and changes nothing. What is in motion is no drift: a difference is told
+    /// once it has stood for a moment. Sorted.
+    async fn drift(&self, depth: Depth) -> Result<Vec<Drift>, EngineError>;
 
     /// The log lines of instances, those that are gone included as long as they are kept.
     async fn logs(&self, query: LogQuery) -> Result<LogStream, EngineError>;

@@ -4,6 +4,7 @@
 //! Plain data goes in and out. Every call is idempotent: *ensure*, never *do*. An error says
 //! whether trying again can help.
 
+mod drift;
 mod engine;
 mod error;
 mod group;
@@ -15,6 +16,7 @@ mod traffic;
 pub mod conformance;
 pub mod sim;
 
+pub use drift::{Depth, Drift};
 pub use engine::{Call, Capabilities, Capacity, Engine, Resources};
 pub use error::{EngineError, ErrorKind};
 pub use group::{GroupSpec, UserData};

@@ -14,7 +14,7 @@ mod world;
 pub use fault::{Behaviour, Fault, Operation};
 pub use history::{GroupMoment, Moment};
 
-use crate::{Capacity, EngineError, LogLine, MemoryPeak};
+use crate::{Capacity, Drift, EngineError, LogLine, MemoryPeak};
 use fault::Faults;
 use kiln_names::{AppName, Digest, EnvName, GroupId, InstanceId};
 use std::sync::{Mutex, MutexGuard};
@@ -66,6 +66,12 @@ impl SimEngine {
     /// Sets how instances of an image behave from now on; healthy unless told.
     pub fn behave(&self, image: Digest, behaviour: Behaviour) {
         self.change("behave", |world| world.behaviours.insert(image, behaviour));
+    }
+
+    /// Sets what is not as it should be.
+    pub fn set_drift(&self, mut drift: Vec<Drift>) {
+        drift.sort();
+        self.world().drift = drift;
     }
 
     /// Sets what instances of an application in an environment used at most.

@@ -51,4 +51,4 @@ pub use exchange::{Admitting, Choice, Export, ExportForm, ImageName, ImportError
 pub use limits::{Limits, MAX_LAYERS};
 pub use remove::remove_tree;
 pub use stack::Stack;
-pub use store::{Collected, Image, Layer, Resolved, Staging, Still, Store};
+pub use store::{Collected, Damage, Damaged, Image, Layer, Resolved, Staging, Still, Store};

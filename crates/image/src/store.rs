@@ -1,5 +1,6 @@
 //! The store: one directory, shared by everything that reads and makes images on this machine.
 
+mod audit;
 pub(crate) mod blobs;
 mod gc;
 mod images;
@@ -8,6 +9,7 @@ mod index;
 mod layers;
 mod staging;
 
+pub use audit::{Damage, Damaged};
 pub use gc::Collected;
 pub use images::{Image, Resolved};
 pub use layers::Layer;

@@ -25,9 +25,9 @@ use std::path::Path;
 /// What the name of a whiteout begins with in an archive.
 pub(crate) const WHITEOUT: &[u8] = b".wh.";
 /// The name of the entry that makes its directory opaque.
-const OPAQUE: &[u8] = b".wh..wh..opq";
+pub(crate) const OPAQUE: &[u8] = b".wh..wh..opq";
 /// Device nodes here are left out instead of refused: every instance gets a `/dev` of its own.
-const DEVICES: &[u8] = b"dev/";
+pub(crate) const DEVICES: &[u8] = b"dev/";
 
 /// Opens a directory of the host.
 pub(crate) fn open_dir(path: &Path) -> io::Result<OwnedFd> {

@@ -10,7 +10,7 @@ pub enum Exit {
     Internal = 1,
     /// The command was not understood.
     Usage = 2,
-    /// The deployment failed and was undone.
+    /// The deployment failed and was undone; [`Exit::DRIFT`].
     Undone = 3,
     /// Invalid; nothing changed.
     Invalid = 4,
@@ -27,6 +27,9 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// Something is not as Kiln made it: what `kiln drift` ends with then.
+    pub const DRIFT: Self = Self::Undone;
+
     /// The number that the process ends with.
     #[must_use]
     pub const fn code(self) -> u8 {

@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod configuration;
 pub mod deployment;
 pub mod document;
+pub mod drift;
 pub mod image;
 pub mod paths;
 pub mod problem;

@@ -86,6 +86,8 @@ pub const LOGS: &str = "/v1/apps/{app}/envs/{env}/logs";
 pub const STATUS: &str = "/v1/status";
 /// What there is to promise, what is promised and used, and what still fits.
 pub const CAPACITY: &str = "/v1/capacity";
+/// What is not as it should be; `?app=A&env=E&deep=true`.
+pub const DRIFT: &str = "/v1/drift";
 /// Deployments, the newest first; `?app=A&env=E&limit=N`.
 pub const DEPLOYMENTS: &str = "/v1/deployments";
 /// One deployment.

@@ -3,6 +3,7 @@
 //! | request | answer |
 //! |---|---|
 //! | `PUT /table` | 204 once it is on disk and in force; 409 stale or in conflict, 422 invalid, 500 not stored |
+//! | `GET /table` | the table in force |
 //! | `GET /status?after=SEQ&wait_ms=N` | the status, once its sequence is beyond `SEQ` or after `N` ms |
 
 pub(crate) mod surface;
@@ -112,6 +113,18 @@ impl Control {
         let request = Request::get(format!("/status?{after}wait_ms={}", wait.as_millis()));
         let request = request.body(Full::default()).map_err(|error| failed(error.into()))?;
         let (_, answer) = self.ask(request, wait).await.map_err(failed)?;
+        serde_json::from_slice(&answer).map_err(|error| failed(error.into()))
+    }
+
+    /// The table in force; one with the number (0, 0) before the first.
+    ///
+    /// # Errors
+    /// [`StatusError`] when the router does not answer.
+    pub async fn table(&self) -> Result<Table, StatusError> {
+        let failed = |source| StatusError { path: self.path.clone(), source };
+        let request = Request::get("/table").body(Full::default());
+        let request = request.map_err(|error| failed(error.into()))?;
+        let (_, answer) = self.ask(request, Duration::ZERO).await.map_err(failed)?;
         serde_json::from_slice(&answer).map_err(|error| failed(error.into()))
     }
 

@@ -165,6 +165,11 @@ impl Plane {
         }
     }
 
+    /// The table in force.
+    pub(crate) fn table(&self) -> Table {
+        self.routing.load().table.clone()
+    }
+
     /// An instance for a request, counted as in flight on it.
     pub(crate) fn lease(
         &self,

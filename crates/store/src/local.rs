@@ -125,6 +125,17 @@ async fn place_of(db: &mut SqliteConnection, whose: &str) -> Result<u32, StoreEr
     count(&row, 0, "local_networks.place")
 }
 
+/// The places that environments' networks have.
+///
+/// # Errors
+/// When the database refuses or holds what cannot be read.
+pub async fn network_places(db: &mut SqliteConnection) -> Result<Vec<(EnvName, u32)>, StoreError> {
+    let rows = sqlx::query("SELECT env, place FROM local_networks").fetch_all(db).await?;
+    let read =
+        |row| Ok((text(row, 0, "local_networks.env")?, count(row, 1, "local_networks.place")?));
+    rows.iter().map(read).collect()
+}
+
 /// Notes a caller's epoch; answers the newest one seen, which is lower than no caller's that may
 /// go on.
 ///

@@ -9,9 +9,10 @@ use axum::extract::State;
 use kiln_catalog::applications;
 use kiln_deploy::Target;
 use kiln_deploy::view::{EndedView, GroupView, Running};
-use kiln_engine::InstanceState;
+use kiln_engine::{Depth, InstanceState};
 use kiln_names::{AppName, EnvName};
 use kiln_protocol::capacity::Capacity;
+use kiln_protocol::drift::Drift;
 use kiln_protocol::status::{Group, Instance, Status};
 use kiln_protocol::{Timestamp, paths};
 use kiln_store::deployments;
@@ -148,6 +149,42 @@ pub(crate) async fn instances(
         all.extend(ended.into_iter().map(instance));
     }
     Ok(Json(all))
+}
+
+/// Where to look for drift, and how closely.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Drifting {
+    /// Only of this application.
+    #[param(value_type = Option<String>)]
+    app: Option<AppName>,
+    /// Only in this environment.
+    #[param(value_type = Option<String>)]
+    env: Option<EnvName>,
+    /// Also the content of every file of the images that run.
+    #[serde(default)]
+    deep: bool,
+}
+
+/// Shows what is not as it should be.
+#[utoipa::path(get, path = paths::DRIFT, tag = "instances", params(Drifting),
+    responses((status = 200, body = [Drift])))]
+pub(crate) async fn drift(
+    State(kiln): Shared,
+    Parameters(of): Parameters<Drifting>,
+) -> Answer<Vec<Drift>> {
+    if let Some(app) = &of.app {
+        applications::show(&kiln.database, app).await?;
+    }
+    let depth = if of.deep { Depth::Deep } else { Depth::Shallow };
+    let mut all = kiln.orchestrator.drift(depth).await?;
+    all.retain(|drift| of.app.is_none() || drift.app == of.app);
+    all.retain(|drift| of.env.is_none() || drift.env == of.env);
+    let told = |drift: kiln_engine::Drift| {
+        let kiln_engine::Drift { app, env, subject, what, expected, found, mend } = drift;
+        Drift { app, env, subject, what, expected, found, mend }
+    };
+    Ok(Json(all.into_iter().map(told).collect()))
 }
 
 /// Shows what there is, what is promised and used, and what still fits.

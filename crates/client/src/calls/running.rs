@@ -4,6 +4,7 @@ use crate::{Client, ClientError, Events};
 use http::Method;
 use kiln_names::{AppName, EnvName, GroupName, InstanceId};
 use kiln_protocol::capacity::Capacity;
+use kiln_protocol::drift::Drift;
 use kiln_protocol::paths::{self, fill, query};
 use kiln_protocol::status::{Health, Instance, LogLine, Status};
 
@@ -42,6 +43,22 @@ impl Client {
     ) -> Result<Vec<Instance>, ClientError> {
         let path = fill(paths::INSTANCES, &[app.as_str(), env.as_str()]);
         self.ask(Method::GET, &format!("{path}?ended=true")).await
+    }
+
+    /// What is not as it should be: of everything, of one application, or of it in one environment;
+    /// `deep` compares the content of every file of the images that run.
+    pub async fn drift(
+        &self,
+        app: Option<&AppName>,
+        env: Option<&EnvName>,
+        deep: bool,
+    ) -> Result<Vec<Drift>, ClientError> {
+        let query = query(&[
+            ("app", app.map(ToString::to_string)),
+            ("env", env.map(ToString::to_string)),
+            ("deep", deep.then(|| "true".to_owned())),
+        ]);
+        self.ask(Method::GET, &format!("{}{query}", paths::DRIFT)).await
     }
 
     /// What there is to promise, what is promised and used, and what still fits.

@@ -79,6 +79,11 @@ impl Hierarchy {
         }
     }
 
+    /// Whether anything is limited by it.
+    pub(super) fn limits(&self) -> bool {
+        WANTED.iter().any(|controller| self.has(controller))
+    }
+
     /// Where the group is found.
     pub(super) fn at(&self, group: &Path) -> PathBuf {
         self.mount.join(group.strip_prefix("/").unwrap_or(group))
@@ -181,6 +186,13 @@ impl Hierarchy {
 /// The kernel's error alone does not say which of a dozen hierarchies it is about.
 fn named(error: &io::Error, hierarchy: &Hierarchy, path: &Path) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", hierarchy.at(path).display()))
+}
+
+/// `QUOTA PERIOD` in thousandths of a processor; none without a quota.
+pub(super) fn cpu_millis(text: &str) -> Option<u32> {
+    let (quota, period) = text.trim().split_once(' ')?;
+    let (quota, period): (u64, u64) = (quota.parse().ok()?, period.parse().ok()?);
+    u32::try_from((quota * 1000).checked_div(period)?).ok()
 }
 
 /// The number behind `name` in lines of `name number`.

@@ -21,7 +21,7 @@ pub(super) fn bridge(install: InstallId, index: u8) -> String {
 }
 
 /// What the host ends of all links of an install begin with.
-pub(super) fn links(install: InstallId) -> String {
+pub(crate) fn links(install: InstallId) -> String {
     format!("kv{install}")
 }
 

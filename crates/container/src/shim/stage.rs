@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! DIR/stage        memory, seen by the shim alone, gone when it leaves
-//! ├─ l/0 …         links to the layers, so that long paths fit the kernel's one page of options
+//! ├─ l/0-4f2a91 …  links to the layers, so that long paths fit the kernel's one page of options
 //! ├─ view/         the image as it is, to look things up in
 //! ├─ skeleton/     the mount points that the image lacks
 //! ├─ root/         skeleton over image: what the container starts from
@@ -115,7 +115,7 @@ impl Stage {
     pub(super) fn mount_root(&self, spec: &InstanceSpec, layers: &str) -> Result<()> {
         self.write_files(spec).map_err(doing("write its files"))?;
         self.build_skeleton(spec)?;
-        let mut options = format!("{SAFE},lowerdir=skeleton:{layers}");
+        let mut options = format!("{SAFE},lowerdir={SKELETON}:{layers}");
         if spec.root.writable.is_some() {
             // A layer must not be shown and written at once.
             unmount(self.dir.join("view"), UnmountFlags::DETACH)
@@ -176,8 +176,9 @@ impl Stage {
         };
         let mut layers = Vec::new();
         for (number, path) in spec.root.lower.iter().rev().enumerate() {
-            link(path, &number.to_string())?;
-            layers.push(format!("l/{number}"));
+            let name = layer_name(number, path);
+            link(path, &name)?;
+            layers.push(format!("{LINKS}/{name}"));
         }
         if let Some(writable) = &spec.root.writable {
             link(&writable.upper, "upper")?;
@@ -217,6 +218,28 @@ impl Stage {
         copied.try_for_each(|path| skeleton.copy_metadata(path)).map_err(failed)
     }
 }
+
+/// Where the links to layers lie, beneath the stage.
+const LINKS: &str = "l";
+/// Which part of a path's digest tells which layer a link leads to. Together with the number it makes
+/// the whole of it unique; together with all others it has to fit one page.
+const TOLD: usize = 6;
+
+/// The link to a layer. Its name says which layer that is: the kernel tells it of what is mounted.
+fn layer_name(number: usize, path: &Path) -> String {
+    let digest = kiln_names::Digest::of(path.as_os_str().as_encoded_bytes());
+    format!("{number}-{}", &digest.hex()[..TOLD])
+}
+
+/// What the kernel tells of the lower directories of a root made of these layers, the base first.
+pub(crate) fn lower_option(lower: &[PathBuf]) -> String {
+    let names = lower.iter().rev().enumerate();
+    let names = names.map(|(number, path)| format!(":{LINKS}/{}", layer_name(number, path)));
+    format!("{SKELETON}{}", names.collect::<String>())
+}
+
+/// The topmost layer: the mount points that the image lacks.
+const SKELETON: &str = "skeleton";
 
 /// Layers are not trusted: no device of theirs works, and none redirects into another place.
 const SAFE: &str = "redirect_dir=nofollow,metacopy=off";

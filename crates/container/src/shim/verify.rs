@@ -29,7 +29,7 @@ pub(super) enum Hole {
 
 /// The capabilities that the spec grants. A name that nobody knows grants nothing here, and is
 /// refused where it is set.
-pub(super) fn capabilities(spec: &InstanceSpec) -> CapabilitySet {
+pub(crate) fn capabilities(spec: &InstanceSpec) -> CapabilitySet {
     let named = spec.capabilities.iter().filter_map(|name| CapabilitySet::from_name(name));
     named.collect()
 }

@@ -1,7 +1,7 @@
 //! What callers may rely on about groups.
 
 use super::{Bench, CALL, Outcome, ensure, refused, said};
-use crate::{Call, ErrorKind};
+use crate::{Call, Depth, ErrorKind};
 use kiln_names::{AppName, GroupId};
 
 pub(super) async fn begins_empty(bench: &mut Bench<'_>) -> Outcome {
@@ -119,4 +119,17 @@ pub(super) async fn outlive_restart(bench: &mut Bench<'_>) -> Outcome {
     };
     ensure(ids(&before) == ids(&after), || "instances were started again".to_owned())?;
     bench.engine().ensure_group(CALL, &spec).await.map_err(said("ensure the group again"))
+}
+
+/// At rest, while it grows, and after.
+pub(super) async fn does_not_drift(bench: &mut Bench<'_>) -> Outcome {
+    let spec = bench.healthy(2).await?;
+    let engine = bench.engine();
+    for size in [2, 3, 1] {
+        engine.resize_group(CALL, spec.id, size).await.map_err(said("resize the group"))?;
+        let drift = engine.drift(Depth::Shallow).await.map_err(said("look for drift"))?;
+        ensure(drift.is_empty(), || format!("at size {size} it drifts: {drift:#?}"))?;
+    }
+    let drift = engine.drift(Depth::Deep).await.map_err(said("look deeply for drift"))?;
+    ensure(drift.is_empty(), || format!("it drifts: {drift:#?}"))
 }

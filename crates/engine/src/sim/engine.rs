@@ -2,8 +2,8 @@
 
 use super::{Operation, SimEngine};
 use crate::{
-    Call, Capabilities, Capacity, EndedInstance, Engine, EngineError, GroupSpec, LogLine, LogQuery,
-    LogStream, MemoryPeak, Observation,
+    Call, Capabilities, Capacity, Depth, Drift, EndedInstance, Engine, EngineError, GroupSpec,
+    LogLine, LogQuery, LogStream, MemoryPeak, Observation,
 };
 use kiln_names::{AppName, Digest, EnvName, GroupId, InstanceId};
 use std::collections::HashMap;
@@ -72,6 +72,10 @@ impl Engine for SimEngine {
             Ok(world.peaks.get(&(app.clone(), env.clone())).cloned().unwrap_or_default())
         })
         .await
+    }
+
+    async fn drift(&self, _depth: Depth) -> Result<Vec<Drift>, EngineError> {
+        self.call(Operation::Drift, |world| Ok(world.drift.clone())).await
     }
 
     async fn logs(&self, query: LogQuery) -> Result<LogStream, EngineError> {

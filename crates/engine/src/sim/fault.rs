@@ -14,6 +14,7 @@ pub enum Operation {
     Observe,
     Ended,
     Peaks,
+    Drift,
     ReplaceInstance,
     RemoveGroup,
     Logs,
@@ -79,6 +80,7 @@ impl Operation {
                 | Self::Observe
                 | Self::Ended
                 | Self::Peaks
+                | Self::Drift
                 | Self::Logs
                 | Self::ObserveTraffic
         )
@@ -95,6 +97,7 @@ impl Operation {
             Self::Observe => "observe",
             Self::Ended => "ended",
             Self::Peaks => "peaks",
+            Self::Drift => "drift",
             Self::ReplaceInstance => "replace_instance",
             Self::RemoveGroup => "remove_group",
             Self::Logs => "logs",

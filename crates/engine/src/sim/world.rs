@@ -2,8 +2,9 @@
 
 use super::{Behaviour, Moment, Pace};
 use crate::{
-    Call, Capacity, CrashLoop, EndedInstance, EngineError, Exit, GroupSpec, InstanceState, LogLine,
-    MemoryPeak, ObservedGroup, ObservedInstance, Resources, Source, TrafficState, TrafficVersion,
+    Call, Capacity, CrashLoop, Drift, EndedInstance, EngineError, Exit, GroupSpec, InstanceState,
+    LogLine, MemoryPeak, ObservedGroup, ObservedInstance, Resources, Source, TrafficState,
+    TrafficVersion,
 };
 use kiln_names::{AppName, ByteSize, Digest, EnvName, GroupId, InstanceId};
 use std::collections::{BTreeMap, HashMap};
@@ -14,6 +15,7 @@ pub(super) struct World {
     pub(super) pace: Pace,
     pub(super) capacity: Capacity,
     pub(super) ended: Vec<(AppName, EnvName, EndedInstance)>,
+    pub(super) drift: Vec<Drift>,
     pub(super) peaks: HashMap<(AppName, EnvName), Vec<MemoryPeak>>,
     pub(super) behaviours: HashMap<Digest, Behaviour>,
     pub(super) groups: BTreeMap<GroupId, SimGroup>,
@@ -56,6 +58,7 @@ impl World {
             }),
             ended: Vec::new(),
             peaks: HashMap::new(),
+            drift: Vec::new(),
             behaviours: HashMap::new(),
             groups: BTreeMap::new(),
             traffic: BTreeMap::new(),

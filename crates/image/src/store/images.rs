@@ -155,6 +155,15 @@ impl Store {
         once.map(|diff_id| self.layer_dir(diff_id)).collect()
     }
 
+    /// Where the layers of an image are unpacked, or would be, the top one first: what
+    /// [`Store::layer_dirs`] names, unpacking nothing.
+    #[must_use]
+    pub fn lower_paths(&self, image: &Image) -> Vec<PathBuf> {
+        let mut seen = BTreeSet::new();
+        let once = image.layers.iter().rev().filter(|layer| seen.insert(layer.diff_id));
+        once.map(|layer| self.places_of(&layer.diff_id).1).collect()
+    }
+
     /// All images, sorted by digest.
     ///
     /// # Errors

@@ -95,6 +95,7 @@ async fn serve(stream: UnixStream, plane: Arc<Plane>, side: Side) {
 async fn answer(plane: &Plane, side: Side, request: Request<Incoming>) -> Answer {
     match (request.method(), request.uri().path()) {
         (&Method::PUT, "/table") => put_table(plane, side, request.into_body()).await,
+        (&Method::GET, "/table") => json(StatusCode::OK, &plane.table()),
         (&Method::GET, "/status") => {
             let query = request.uri().query().unwrap_or_default();
             let number = |name: &str| parameter(query, name);
