@@ -22,7 +22,6 @@ use crate::engine::store;
 use crate::inner::Inner;
 use kiln_container::inspect::{self, Gap};
 use kiln_engine::{Depth, Drift, EngineError, GroupSpec};
-use kiln_names::EnvName;
 use kiln_store::local::{self, GroupRow, InstanceRow, TrafficRow};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -38,7 +37,8 @@ struct Rows {
     groups: Vec<GroupRow>,
     instances: Vec<InstanceRow>,
     traffic: Vec<TrafficRow>,
-    places: BTreeMap<EnvName, u32>,
+    /// By environment; the network of runs has one as well.
+    places: BTreeMap<String, u32>,
 }
 
 /// The differences that stand.
@@ -99,7 +99,7 @@ fn network(inner: &Inner, rows: &Rows) -> Vec<Drift> {
     let index = |place: &u32| u8::try_from(place + 1).ok();
     let known: Vec<u8> = std::iter::once(0).chain(rows.places.values().filter_map(index)).collect();
     let used = rows.instances.iter().filter(|row| isolated(row));
-    let used = used.filter_map(|row| rows.places.get(&row.env).and_then(index));
+    let used = used.filter_map(|row| rows.places.get(row.env.as_str()).and_then(index));
     let wanted: BTreeSet<u8> = std::iter::once(0).chain(used).collect();
     let wanted: Vec<u8> = wanted.into_iter().collect();
     let mut gaps = inspect::interfaces(network, &wanted, &known);

@@ -125,14 +125,13 @@ async fn place_of(db: &mut SqliteConnection, whose: &str) -> Result<u32, StoreEr
     count(&row, 0, "local_networks.place")
 }
 
-/// The places that environments' networks have.
+/// The places that networks have, by the environment or what else they are of.
 ///
 /// # Errors
 /// When the database refuses or holds what cannot be read.
-pub async fn network_places(db: &mut SqliteConnection) -> Result<Vec<(EnvName, u32)>, StoreError> {
+pub async fn network_places(db: &mut SqliteConnection) -> Result<Vec<(String, u32)>, StoreError> {
     let rows = sqlx::query("SELECT env, place FROM local_networks").fetch_all(db).await?;
-    let read =
-        |row| Ok((text(row, 0, "local_networks.env")?, count(row, 1, "local_networks.place")?));
+    let read = |row: &SqliteRow| Ok((row.try_get(0)?, count(row, 1, "local_networks.place")?));
     rows.iter().map(read).collect()
 }
 

@@ -60,7 +60,7 @@ fn expected(
 ) -> Result<InstanceSpec, kiln_image::Error> {
     let image = inner.images.image(&birth.spec.image)?;
     let lower = inner.images.lower_paths(&image);
-    let place = rows.places.get(&row.env).filter(|_| isolated(row));
+    let place = rows.places.get(row.env.as_str()).filter(|_| isolated(row));
     let network = match place {
         Some(place) => inner
             .machine

@@ -83,7 +83,7 @@ impl Store {
     }
 
     fn compare(&self, archive: impl Read, root: &Path) -> Result<Seen, Error> {
-        let mut tar = TarReader::new(archive, self.inner.limits.attributes.0);
+        let mut tar = TarReader::new(archive, self.inner.limits);
         let mut seen = Seen::new();
         while let Some(member) = tar.next()? {
             let path = clean_path(&member.path)?;
