@@ -141,7 +141,8 @@ impl Addresses {
 
     /// The same, of the environment at the given place, whether its bridge is there or not.
     pub(crate) fn attachment_at(&self, place: u32, address: SocketAddr) -> Option<Attachment> {
-        self.network.bridge(u8::try_from(place + 1).ok()?)?.attach(host_of(address)?)
+        let [.., host] = isolated(address)?.octets();
+        self.network.bridge(u8::try_from(place + 1).ok()?)?.attach(host)
     }
 
     /// The install's network.
