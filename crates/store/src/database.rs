@@ -7,7 +7,9 @@ use sqlx::sqlite::{
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// How many readers work at once. Reads are short; more would only queue on two cores.
 const READERS: u32 = 4;
@@ -17,6 +19,7 @@ const READERS: u32 = 4;
 pub struct Database {
     writer: SqlitePool,
     readers: SqlitePool,
+    commits: Arc<watch::Sender<u64>>,
 }
 
 /// Which schema a file has, and which one this program makes of it.
@@ -30,7 +33,10 @@ pub struct Schema {
 
 /// A change in the making. Dropped without [`Write::commit`], nothing of it happened.
 #[derive(Debug)]
-pub struct Write(Transaction<'static, Sqlite>);
+pub struct Write {
+    transaction: Transaction<'static, Sqlite>,
+    commits: Arc<watch::Sender<u64>>,
+}
 
 /// A connection that reads.
 #[derive(Debug)]
@@ -62,10 +68,13 @@ impl Database {
     /// Opens the file, makes it if it is missing, and brings its schema up to date.
     ///
     /// # Errors
-    /// [`StoreError::Newer`] when a newer Kiln wrote it, [`StoreError::Open`] when it cannot be
-    /// opened.
+    /// [`StoreError::Newer`] when a newer Kiln wrote it, [`StoreError::Damaged`] when it is not
+    /// whole, [`StoreError::Open`] when it cannot be opened.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        let open = |source| StoreError::Open { path: path.to_owned(), source };
+        let open = |source| match StoreError::from(source) {
+            StoreError::Sql(source) => StoreError::Open { path: path.to_owned(), source },
+            told => told,
+        };
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -76,7 +85,7 @@ impl Database {
         let writer = pool(1).connect_with(options.clone()).await.map_err(open)?;
         migrations::migrate(&mut *writer.acquire().await.map_err(open)?).await?;
         let readers = pool(READERS).connect_with(options.read_only(true)).await.map_err(open)?;
-        Ok(Self { writer, readers })
+        Ok(Self { writer, readers, commits: Arc::default() })
     }
 
     /// Begins a change; waits for the one before to end.
@@ -84,7 +93,8 @@ impl Database {
     /// # Errors
     /// When the database cannot be reached within ten seconds.
     pub async fn write(&self) -> Result<Write, StoreError> {
-        Ok(Write(self.writer.begin_with("BEGIN IMMEDIATE").await?))
+        let transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        Ok(Write { transaction, commits: self.commits.clone() })
     }
 
     /// A connection to read what is committed.
@@ -106,6 +116,11 @@ impl Database {
         Ok(())
     }
 
+    /// Tells of every commit of this process.
+    pub(crate) fn commits(&self) -> watch::Receiver<u64> {
+        self.commits.subscribe()
+    }
+
     /// Writes what the log holds into the file and closes it.
     pub async fn close(&self) {
         self.readers.close().await;
@@ -125,21 +140,25 @@ impl Write {
     ///
     /// # Errors
     /// When the disk refuses it; then nothing of it happened.
-    pub async fn commit(self) -> Result<(), StoreError> {
-        Ok(self.0.commit().await?)
+    pub async fn commit(mut self) -> Result<(), StoreError> {
+        let count = sqlx::query("UPDATE commits SET count = count + 1");
+        count.execute(&mut *self.transaction).await?;
+        self.transaction.commit().await?;
+        self.commits.send_modify(|count| *count += 1);
+        Ok(())
     }
 }
 
 impl Deref for Write {
     type Target = SqliteConnection;
     fn deref(&self) -> &SqliteConnection {
-        &self.0
+        &self.transaction
     }
 }
 
 impl DerefMut for Write {
     fn deref_mut(&mut self) -> &mut SqliteConnection {
-        &mut self.0
+        &mut self.transaction
     }
 }
 

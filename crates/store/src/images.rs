@@ -119,9 +119,11 @@ pub async fn images_by_prefix(
     hex: &str,
     limit: u32,
 ) -> Result<Vec<Digest>, StoreError> {
-    let sql = "SELECT digest FROM images WHERE substr(digest, 8, length(?1)) = ?1
-        ORDER BY digest LIMIT ?2";
-    let rows = sqlx::query(sql).bind(hex).bind(limit).fetch_all(db).await?;
+    // `g` sorts after every hexadecimal digit that may follow.
+    let sql = "SELECT digest FROM images WHERE digest >= ? AND digest < ?
+        ORDER BY digest LIMIT ?";
+    let (from, to) = (format!("sha256:{hex}"), format!("sha256:{hex}g"));
+    let rows = sqlx::query(sql).bind(from).bind(to).bind(limit).fetch_all(db).await?;
     rows.iter().map(|row| text(row, 0, "images.digest")).collect()
 }
 
@@ -191,10 +193,14 @@ pub async fn versions(
     app: Option<&AppName>,
     limit: u32,
 ) -> Result<Vec<VersionRow>, StoreError> {
-    let sql = "SELECT app, version, digest, created_ms FROM versions
-        WHERE ?1 IS NULL OR app = ?1 ORDER BY id DESC LIMIT ?2";
-    let query = sqlx::query(sql).bind(app.map(AppName::as_str)).bind(limit);
-    query.fetch_all(db).await?.iter().map(version_row).collect()
+    let all = "SELECT app, version, digest, created_ms FROM versions ORDER BY id DESC LIMIT ?";
+    let of_one = "SELECT app, version, digest, created_ms FROM versions
+        WHERE app = ? ORDER BY id DESC LIMIT ?";
+    let query = match app {
+        None => sqlx::query(all),
+        Some(app) => sqlx::query(of_one).bind(app.as_str()),
+    };
+    query.bind(limit).fetch_all(db).await?.iter().map(version_row).collect()
 }
 
 /// The versions of an application that match a `GLOB` pattern, the newest first, at most `limit`.

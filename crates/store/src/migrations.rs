@@ -15,6 +15,7 @@ const STEPS: &[&[&str]] = &[
     &[include_str!("schema/lock.sql")],
     &[include_str!("schema/peaks.sql")],
     &[include_str!("schema/replacing.sql")],
+    &[include_str!("schema/history.sql")],
 ];
 
 /// Brings the database from the schema it has to the newest one, in one transaction.
