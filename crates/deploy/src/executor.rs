@@ -16,13 +16,15 @@ use crate::recorder::{RecordError, Recorder};
 use crate::{Error, Failure};
 use kiln_engine::Call;
 use kiln_protocol::deployment::DeploymentState;
+use kiln_store::StoreError;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// How long the task waits before it writes again what the disk refused.
 const DISK_PAUSE: Duration = Duration::from_secs(1);
-/// How often it tries; then the deployment waits for the next start of the server.
+/// How often it tries, unless the disk is only full or read-only, which ends; then the deployment
+/// waits for the next start of the server.
 const DISK_TRIES: u32 = 60;
 /// How long the task waits before it asks again for an engine that is not there.
 const ENGINE_PAUSE: Duration = Duration::from_secs(1);
@@ -110,15 +112,25 @@ impl Task {
             tries += 1;
             match error {
                 LedgerError::RouteTaken(_) => return self.refuse_seal(error).await,
-                LedgerError::Store(e) if e.is_unique_violation() || tries == DISK_TRIES => {
+                LedgerError::Store(e) if !can_wait(&e, tries) => {
                     return Err(LedgerError::Store(e).into());
                 }
-                LedgerError::Store(error) => tracing::error!(
-                    deployment = %self.recorder.subject.id, %error, "cannot write the journal"
-                ),
+                LedgerError::Store(error) if tries == 1 => self.tell_unwritten(&error),
+                LedgerError::Store(_) => {}
             }
             self.recorder.kit.clock().sleep(DISK_PAUSE).await;
         }
+    }
+
+    /// Says once that nothing goes on before the journal can be written.
+    fn tell_unwritten(&self, error: &StoreError) {
+        let (deployment, seq) = (self.recorder.subject.id, self.recorder.status().seq);
+        tracing::error!(%deployment, %error, "cannot write the journal");
+        let planned = self.recorder.status().action();
+        let action = planned.map_or("seal plan", |planned| planned.action.name()).to_owned();
+        let what = Progress::ActionWaiting { action, note: format!("failed to {error}") };
+        let at_ms = self.recorder.kit.now_ms();
+        self.recorder.kit.hub.tell(ProgressEvent { deployment, seq, at_ms, what });
     }
 
     /// A route was taken by another between the preparation and the seal.
@@ -225,6 +237,15 @@ impl Task {
             let deployment = self.recorder.subject.id;
             tracing::error!(%deployment, %error, "the deployment waits for the next start");
         }
+    }
+}
+
+/// Whether to try again to write what the database refused so many times.
+fn can_wait(error: &StoreError, tries: u32) -> bool {
+    match error {
+        StoreError::Full(_) | StoreError::ReadOnly(_) => true,
+        StoreError::Damaged(_) => false,
+        other => !other.is_unique_violation() && tries < DISK_TRIES,
     }
 }
 

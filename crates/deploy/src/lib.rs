@@ -15,6 +15,7 @@
 //! * Every action runs at least once and may run again.
 
 pub mod actions;
+mod archive;
 mod capacity;
 mod decide;
 mod difference;

@@ -11,7 +11,7 @@ use crate::recorder::{Recorder, Subject};
 use crate::retirer::Retirer;
 use crate::status::{BrokenJournal, Status};
 use crate::view::{self, Deployment, EndedView, Running, Summary, deployment_state};
-use crate::{Ask, Deploy, Error, Holder, Ports, Problem, Request, Target, Why};
+use crate::{Ask, Deploy, Error, Holder, Ports, Problem, Request, Target, Why, archive};
 use futures_util::StreamExt;
 use kiln_engine::{Depth, Drift};
 use kiln_names::{AppName, DeploymentId, EnvName, InstanceId, ProcessName};
@@ -35,7 +35,8 @@ pub struct Orchestrator(Arc<Inner>);
 struct Inner {
     kit: Arc<Kit>,
     tasks: Mutex<HashMap<DeploymentId, Live>>,
-    retirer: Mutex<Option<AbortHandle>>,
+    /// What goes on beside the deployments: removing groups, making old journals small.
+    chores: Mutex<Vec<AbortHandle>>,
 }
 
 /// The task of a deployment.
@@ -52,7 +53,7 @@ impl Orchestrator {
     #[must_use]
     pub fn new(db: Database, ports: Ports) -> Self {
         let kit = Arc::new(Kit { db, ports, hub: Hub::new(), retire: Notify::new() });
-        Self(Arc::new(Inner { kit, tasks: Mutex::default(), retirer: Mutex::default() }))
+        Self(Arc::new(Inner { kit, tasks: Mutex::default(), chores: Mutex::default() }))
     }
 
     pub(crate) fn kit(&self) -> &Kit {
@@ -80,9 +81,12 @@ impl Orchestrator {
                 Err(error) => return Err(error),
             }
         }
-        let retirer = tokio::spawn(Retirer::new(kit.clone()).run());
-        let before = self.0.retirer().replace(retirer.abort_handle());
-        before.inspect(AbortHandle::abort);
+        let chores = vec![
+            tokio::spawn(Retirer::new(kit.clone()).run()).abort_handle(),
+            tokio::spawn(archive::run(kit.clone())).abort_handle(),
+        ];
+        let before = std::mem::replace(&mut *self.0.chores(), chores);
+        before.iter().for_each(AbortHandle::abort);
         Ok(taken_up)
     }
 
@@ -91,7 +95,7 @@ impl Orchestrator {
     pub fn halt(&self) {
         let tasks = std::mem::take(&mut *self.0.tasks());
         tasks.values().for_each(|task| task.handle.abort());
-        self.0.retirer().take().inspect(AbortHandle::abort);
+        self.0.chores().drain(..).for_each(|chore| chore.abort());
     }
 
     /// Whether its fuse has blown: then it does nothing more.
@@ -399,16 +403,27 @@ impl Orchestrator {
         view::deployment(&self.0.kit, id).await
     }
 
-    /// The newest deployments first; of one application, and of one environment of it, if given.
+    /// The newest deployments first; of one application, and of one environment of it, if given;
+    /// only those that began before the given one.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database refuses, or there is no such deployment.
     pub async fn deployments(
         &self,
         scope: Option<(&AppName, Option<&EnvName>)>,
+        before: Option<DeploymentId>,
         limit: u32,
     ) -> Result<Vec<Summary>, Error> {
-        view::newest(&self.0.kit, scope, limit).await
+        view::newest(&self.0.kit, scope, before, limit).await
+    }
+
+    /// Puts summaries in the place of the journals of deployments that ended long ago; the server
+    /// does so now and then by itself. Returns how many there were.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn compact(&self) -> Result<usize, Error> {
+        archive::compact(&self.0.kit).await
     }
 
     /// What runs of an application in an environment.
@@ -459,7 +474,7 @@ impl Inner {
         self.tasks.lock().expect("no holder of this lock panics")
     }
 
-    fn retirer(&self) -> std::sync::MutexGuard<'_, Option<AbortHandle>> {
-        self.retirer.lock().expect("no holder of this lock panics")
+    fn chores(&self) -> std::sync::MutexGuard<'_, Vec<AbortHandle>> {
+        self.chores.lock().expect("no holder of this lock panics")
     }
 }

@@ -4,6 +4,7 @@ use crate::journal::{Event, Record};
 use crate::kit::Kit;
 use crate::plan::Phase;
 use crate::status::Status;
+use crate::view::Summary;
 use crate::{Error, Failure};
 use futures_util::Stream;
 use futures_util::stream::unfold;
@@ -218,6 +219,9 @@ impl Watcher {
     /// Reads what the journal holds and was not told yet.
     async fn catch_up(&mut self) -> Result<(), Error> {
         let journal = crate::view::journal(&self.kit, self.deployment).await?;
+        if journal.is_empty() {
+            return self.tell_the_end().await;
+        }
         let mut status = Status::new();
         for record in journal {
             let seq = record.seq;
@@ -239,6 +243,20 @@ impl Watcher {
         }
         self.told = self.told.max(status.seq);
         self.rests = status.rests();
+        Ok(())
+    }
+
+    /// Of a deployment that gave up its journal, how it ended is all there is to tell.
+    async fn tell_the_end(&mut self) -> Result<(), Error> {
+        let deployment = crate::view::deployment(&self.kit, self.deployment).await?;
+        let Summary { state, reason, since_ms, .. } = deployment.summary;
+        self.ready.push_back(ProgressEvent {
+            deployment: self.deployment,
+            seq: deployment.seq,
+            at_ms: since_ms,
+            what: Progress::State { state, reason },
+        });
+        self.rests = true;
         Ok(())
     }
 

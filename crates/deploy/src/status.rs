@@ -8,6 +8,7 @@ use crate::Request;
 use crate::journal::{Event, Record, UnreadableRecord};
 use crate::plan::{Plan, PlannedAction};
 use kiln_protocol::deployment::DeploymentState;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Where a deployment is in its life.
@@ -40,7 +41,8 @@ pub struct Status {
 }
 
 /// Whether a plan is carried out or taken back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Direction {
     /// It is carried out.
     Forward,

@@ -6,13 +6,14 @@ use crate::kit::Kit;
 use crate::place::{Place, stored_release};
 use crate::plan::{Phase, Plan};
 use crate::status::{Direction, Status};
-use crate::{Error, Failure, Problem, Release, Target};
+use crate::{Error, Failure, Problem, Release, Target, archive};
 use kiln_engine::{EndedInstance, GroupSpec, ObservedInstance, TrafficObservation};
 use kiln_names::{ByteSize, DeploymentId, GroupId, GroupName, ProcessName, ReleaseId, Route};
-use kiln_protocol::deployment::DeploymentState;
+use kiln_protocol::deployment::{DeploymentState, Difference};
 use kiln_protocol::status::{GroupState, ProcessMemory};
 use kiln_store::deployments::DeploymentRow;
-use kiln_store::{deployments, groups, journal};
+use kiln_store::{deployments, groups, history, journal};
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
@@ -49,8 +50,12 @@ pub struct Summary {
 pub struct Deployment {
     /// It in short.
     pub summary: Summary,
-    /// Its plan, once it is sealed.
+    /// Its plan, once it is sealed and for as long as its journal is kept.
     pub plan: Option<Arc<Plan>>,
+    /// The release that was active before.
+    pub from: Option<ReleaseId>,
+    /// How the release it goes to differs from that one.
+    pub differences: Vec<Difference>,
     /// Whether its plan is carried out or taken back.
     pub direction: Direction,
     /// Its actions as far as they got, in order; those of an undo after those of the plan.
@@ -59,12 +64,14 @@ pub struct Deployment {
     pub failure: Option<(String, Failure)>,
     /// What to type next.
     pub hint: Option<String>,
-    /// Its whole journal.
+    /// The place of its journal's last record.
+    pub seq: u64,
+    /// Its whole journal; nothing of it once it has given way to a summary.
     pub journal: Vec<Record>,
 }
 
 /// An action as far as it got.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActionView {
     /// Its name.
     pub name: String,
@@ -146,7 +153,7 @@ impl ActionView {
 // === impl Summary ===
 
 impl Summary {
-    fn of(row: DeploymentRow) -> Self {
+    pub(crate) fn of(row: DeploymentRow) -> Self {
         Self {
             id: row.id,
             target: Target { app: row.app, env: row.env },
@@ -183,17 +190,36 @@ pub(crate) async fn journal(kit: &Kit, id: DeploymentId) -> Result<Vec<Record>, 
 pub(crate) async fn newest(
     kit: &Kit,
     scope: Option<(&kiln_names::AppName, Option<&kiln_names::EnvName>)>,
+    before: Option<DeploymentId>,
     limit: u32,
 ) -> Result<Vec<Summary>, Error> {
-    let rows = deployments::newest(&mut *kit.db.read().await?, scope, limit).await?;
+    let mut db = kit.db.read().await?;
+    let before = match before {
+        None => None,
+        Some(id) => {
+            let row = deployments::get(&mut db, id).await?;
+            Some(row.ok_or(Error::NoDeployment(id))?.number)
+        }
+    };
+    let rows = deployments::newest(&mut db, scope, before, limit).await?;
     Ok(rows.into_iter().map(Summary::of).collect())
 }
 
 /// All of one deployment.
 pub(crate) async fn deployment(kit: &Kit, id: DeploymentId) -> Result<Deployment, Error> {
-    let row = deployments::get(&mut *kit.db.read().await?, id).await?;
-    let summary = Summary::of(row.ok_or(Error::NoDeployment(id))?);
+    let mut db = kit.db.read().await?;
+    let row = deployments::get(&mut db, id).await?.ok_or(Error::NoDeployment(id))?;
+    if let Some(stored) = history::summary(&mut db, row.number).await? {
+        return archive::read(Summary::of(row), &stored);
+    }
+    drop(db);
     let journal = journal(kit, id).await?;
+    folded(Summary::of(row), journal)
+}
+
+/// What a journal adds up to, for people.
+pub(crate) fn folded(summary: Summary, journal: Vec<Record>) -> Result<Deployment, Error> {
+    let id = summary.id;
     let illegal =
         |e: crate::IllegalTransition| Error::Journal { deployment: id, reason: e.to_string() };
     let (mut status, mut actions, mut failure) = (Status::new(), Vec::new(), None);
@@ -214,7 +240,18 @@ pub(crate) async fn deployment(kit: &Kit, id: DeploymentId) -> Result<Deployment
         hint(request, &status, failed)
     });
     let (plan, direction) = (status.plan, status.direction);
-    Ok(Deployment { summary, plan, direction, actions, failure, hint, journal })
+    Ok(Deployment {
+        summary,
+        from: plan.as_ref().and_then(|plan| plan.from),
+        differences: plan.as_ref().map(|plan| plan.differences.clone()).unwrap_or_default(),
+        plan,
+        direction,
+        actions,
+        failure,
+        hint,
+        seq: journal.last().map_or(0, |record| record.seq),
+        journal,
+    })
 }
 
 fn note_action(status: &Status, record: &Record, actions: &mut Vec<ActionView>) {
@@ -263,7 +300,7 @@ pub(crate) async fn running(kit: &Kit, target: &Target) -> Result<Running, Error
     };
     let last = match deployments::holder(&mut db, app, env).await? {
         Some(holder) => Some(holder),
-        None => deployments::newest(&mut db, Some((app, Some(env))), 1).await?.pop(),
+        None => deployments::newest(&mut db, Some((app, Some(env))), None, 1).await?.pop(),
     };
     drop(db);
     // Asked first: it looks at what instances use now.

@@ -85,6 +85,11 @@ macro_rules! select {
     };
 }
 
+const NEWEST: &str = select!("WHERE number < ? ORDER BY number DESC LIMIT ?");
+const NEWEST_OF_APP: &str = select!("WHERE app = ? AND number < ? ORDER BY number DESC LIMIT ?");
+const NEWEST_HERE: &str =
+    select!("WHERE app = ? AND env = ? AND number < ? ORDER BY number DESC LIMIT ?");
+
 /// Takes the lock of an application in an environment; returns the deployment's number.
 ///
 /// # Errors
@@ -186,27 +191,23 @@ pub async fn get(
 }
 
 /// The newest deployments first, at most `limit`; of one application, and of one environment of
-/// it, if these are given.
+/// it, if these are given; only those with a lower number than `before`.
 ///
 /// # Errors
 /// When the database refuses or holds what cannot be read.
 pub async fn newest(
     db: &mut SqliteConnection,
     scope: Option<(&AppName, Option<&EnvName>)>,
+    before: Option<u64>,
     limit: u32,
 ) -> Result<Vec<DeploymentRow>, StoreError> {
+    let before = before.map_or(i64::MAX, signed);
     let query = match scope {
-        None => sqlx::query(select!("ORDER BY number DESC LIMIT ?")),
-        Some((app, None)) => {
-            sqlx::query(select!("WHERE app = ? ORDER BY number DESC LIMIT ?")).bind(app.as_str())
-        }
-        Some((app, Some(env))) => {
-            sqlx::query(select!("WHERE app = ? AND env = ? ORDER BY number DESC LIMIT ?"))
-                .bind(app.as_str())
-                .bind(env.as_str())
-        }
+        None => sqlx::query(NEWEST),
+        Some((app, None)) => sqlx::query(NEWEST_OF_APP).bind(app.as_str()),
+        Some((app, Some(env))) => sqlx::query(NEWEST_HERE).bind(app.as_str()).bind(env.as_str()),
     };
-    query.bind(limit).fetch_all(db).await?.iter().map(read).collect()
+    query.bind(before).bind(limit).fetch_all(db).await?.iter().map(read).collect()
 }
 
 fn read(row: &SqliteRow) -> Result<DeploymentRow, StoreError> {

@@ -96,6 +96,9 @@ pub(crate) struct Which {
     /// Only in this environment; goes with an application.
     #[param(value_type = Option<String>)]
     env: Option<EnvName>,
+    /// Only those that began before this one.
+    #[param(value_type = Option<String>)]
+    before: Option<DeploymentId>,
     /// How many at most.
     limit: Option<u32>,
 }
@@ -105,7 +108,7 @@ pub(crate) struct Which {
     responses((status = 200, body = [DeploymentSummary])))]
 pub(crate) async fn list(
     State(kiln): Shared,
-    Parameters(Which { app, env, limit }): Parameters<Which>,
+    Parameters(Which { app, env, before, limit }): Parameters<Which>,
 ) -> Answer<Vec<DeploymentSummary>> {
     let limit = limit.unwrap_or(LISTED).min(MAX_LISTED);
     if app.is_none() && env.is_some() {
@@ -119,7 +122,7 @@ pub(crate) async fn list(
         environments::show(&kiln.database, env).await?;
     }
     let scope = app.as_ref().map(|app| (app, env.as_ref()));
-    let found = kiln.orchestrator.deployments(scope, limit).await?;
+    let found = kiln.orchestrator.deployments(scope, before, limit).await?;
     let mut db = kiln.database.read().await?;
     let mut summaries = Vec::with_capacity(found.len());
     for summary in found {

@@ -47,7 +47,7 @@ async fn a_deployment_is_planned_carried_out_and_shown() {
     let instances = rig.client.instances(&hello(), &prod()).await.unwrap();
     assert_eq!(instances.len(), 2);
     assert_eq!(instances[0].state, "healthy");
-    let listed = rig.client.deployments(Some(&hello()), None, 9).await.unwrap();
+    let listed = rig.client.deployments(Some(&hello()), None, None, 9).await.unwrap();
     assert_eq!((listed.len(), listed[0].id), (1, begun.id));
 }
 

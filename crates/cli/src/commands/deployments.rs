@@ -4,7 +4,7 @@ use crate::CliError;
 use crate::session::Session;
 use crate::table::Table;
 use crate::words::or_dash;
-use kiln_names::{AppName, EnvName};
+use kiln_names::{AppName, DeploymentId, EnvName};
 use kiln_protocol::Exit;
 
 /// List deployments, the newest first
@@ -22,12 +22,16 @@ pub struct Deployments {
     /// How many at most
     #[arg(long, default_value_t = 20, value_name = "N")]
     limit: u32,
+    /// Only those that began before this one
+    #[arg(long, value_name = "ID")]
+    before: Option<DeploymentId>,
 }
 
 impl Deployments {
     pub(crate) async fn run(self, session: &Session) -> Result<Exit, CliError> {
-        let Self { app, env, limit } = self;
-        let deployments = session.client.deployments(app.as_ref(), env.as_ref(), limit).await?;
+        let Self { app, env, limit, before } = self;
+        let (client, app, env) = (&session.client, app.as_ref(), env.as_ref());
+        let deployments = client.deployments(app, env, before, limit).await?;
         if deployments.is_empty() {
             session.output.say("There are no deployments.");
         }
@@ -50,6 +54,12 @@ impl Deployments {
             }
             table.text()
         })?;
+        if let Some(last) = deployments.last().filter(|_| deployments.len() == limit as usize) {
+            let names = [app.map(ToString::to_string), env.map(ToString::to_string)];
+            let names = names.into_iter().flatten().map(|name| format!(" {name}"));
+            let names = names.collect::<String>();
+            session.output.say(&format!("Older: kiln deployments{names} --before {}", last.id));
+        }
         Ok(Exit::Done)
     }
 }

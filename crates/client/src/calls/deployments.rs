@@ -152,16 +152,18 @@ impl Client {
         self.ask(Method::GET, &fill(paths::DEPLOYMENT, &[&id.to_string()])).await
     }
 
-    /// Deployments, the newest first.
+    /// Deployments, the newest first; only those that began before the given one.
     pub async fn deployments(
         &self,
         app: Option<&AppName>,
         env: Option<&EnvName>,
+        before: Option<DeploymentId>,
         limit: u32,
     ) -> Result<Vec<DeploymentSummary>, ClientError> {
         let query = query(&[
             ("app", app.map(ToString::to_string)),
             ("env", env.map(ToString::to_string)),
+            ("before", before.map(|id| id.to_string())),
             ("limit", Some(limit.to_string())),
         ]);
         self.ask(Method::GET, &format!("{}{query}", paths::DEPLOYMENTS)).await

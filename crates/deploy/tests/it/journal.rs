@@ -26,7 +26,7 @@ async fn check(event: &str, expected: &str) {
     let world = World::new().await;
     let broken = cut_off(&world, event).await;
     let orchestrator = world.start().await;
-    let list = orchestrator.deployments(None, 1).await.unwrap();
+    let list = orchestrator.deployments(None, None, 1).await.unwrap();
     assert_eq!((list[0].id, list[0].state), (broken, Stuck));
     let reason = list[0].reason.clone().unwrap();
     assert!(reason.contains(expected), "{reason}");

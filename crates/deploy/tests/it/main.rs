@@ -4,6 +4,7 @@
 
 mod failures;
 mod harness;
+mod history;
 mod journal;
 mod locks;
 mod numbers;

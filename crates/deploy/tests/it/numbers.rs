@@ -51,8 +51,8 @@ async fn lists_and_status_stay_quick_with_many_deployments() {
     for _ in 0..20 {
         let app = target().app;
         let env = target().env;
-        orchestrator.deployments(Some((&app, Some(&env))), 20).await.unwrap();
-        orchestrator.deployments(None, 20).await.unwrap();
+        orchestrator.deployments(Some((&app, Some(&env))), None, 20).await.unwrap();
+        orchestrator.deployments(None, None, 20).await.unwrap();
         orchestrator.status(&target()).await.unwrap();
     }
     assert!(began.elapsed().as_millis() < 1_000, "{:?} for 20 rounds", began.elapsed());

@@ -27,7 +27,7 @@ async fn an_unknown_application_or_environment_is_not_found_before_any_lock() {
         let Err(Error::Problem(no)) = orchestrator.begin(request).await else { panic!("{app}") };
         assert_eq!(no.kind, ProblemKind::NotFound);
     }
-    assert_eq!(orchestrator.deployments(None, 10).await.unwrap(), []);
+    assert_eq!(orchestrator.deployments(None, None, 10).await.unwrap(), []);
 }
 
 #[tokio::test]

@@ -86,7 +86,7 @@ async fn a_rollback_goes_to_any_release_that_is_named() {
     for version in ["1", "2", "3"] {
         deploy(&orchestrator, version).await;
     }
-    let list = orchestrator.deployments(None, 10).await.unwrap();
+    let list = orchestrator.deployments(None, None, 10).await.unwrap();
     let first = list.last().unwrap().release.unwrap();
     let to = Some(first.short());
     let deployment = finish(&orchestrator, Ask::Rollback { to: to.clone() }).await;

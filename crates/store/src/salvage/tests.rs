@@ -104,9 +104,9 @@ fn of<'a>(done: &'a [Salvaged], table: &str) -> &'a Salvaged {
 async fn next_number(db: &Database) -> u64 {
     let mut write = db.write().await.unwrap();
     let nobody = 1_000_000 + u64::from(std::process::id());
-    let newest = deployments::newest(&mut write, None, 1).await.unwrap();
+    let newest = deployments::newest(&mut write, None, None, 1).await.unwrap();
     deploy(&mut write, nobody + newest[0].number).await;
-    let newest = deployments::newest(&mut write, None, 1).await.unwrap();
+    let newest = deployments::newest(&mut write, None, None, 1).await.unwrap();
     write.commit().await.unwrap();
     newest[0].number
 }

@@ -21,8 +21,6 @@ pub(super) async fn deployment(kiln: &App, id: DeploymentId) -> Result<Deploymen
     let summary = view.summary;
     let release = stored(&mut db, summary.release).await?;
     let image = release.as_ref().map(|release| release.image);
-    let seq = view.journal.last().map_or(0, |record| record.seq);
-    let plan = view.plan;
     Ok(Deployment {
         id: summary.id,
         app: summary.target.app,
@@ -32,7 +30,7 @@ pub(super) async fn deployment(kiln: &App, id: DeploymentId) -> Result<Deploymen
         reason: summary.reason,
         hint: view.hint,
         release: summary.release,
-        from: plan.as_ref().and_then(|plan| plan.from),
+        from: view.from,
         image,
         version: version(&mut db, image).await?,
         config: release.map(|release| release.config),
@@ -40,11 +38,11 @@ pub(super) async fn deployment(kiln: &App, id: DeploymentId) -> Result<Deploymen
         user: summary.who,
         started: Timestamp(summary.started_ms),
         ended: summary.ended_ms.map(Timestamp),
-        differences: plan.map(|plan| plan.differences.clone()).unwrap_or_default(),
+        differences: view.differences,
         actions: view.actions.into_iter().map(action).collect(),
         failure: view.failure.map(failure),
         memory,
-        seq,
+        seq: view.seq,
     })
 }
 
