@@ -19,6 +19,7 @@ pub mod lock;
 pub mod logs;
 pub mod pause;
 pub mod plan;
+pub mod recover;
 pub mod redeploy;
 pub mod replace;
 pub mod resize;
@@ -54,6 +55,7 @@ pub enum Command {
     Upgrade(upgrade::Upgrade),
     Backup(backup::Backup),
     Restore(restore::Restore),
+    Recover(recover::Recover),
     #[command(subcommand)]
     App(app::App),
     #[command(subcommand)]
@@ -145,6 +147,7 @@ async fn ask(command: Command, session: Session) -> Result<Exit, CliError> {
         | Command::Upgrade(_)
         | Command::Run(_)
         | Command::Restore(_)
+        | Command::Recover(_)
         | Command::Server(_)
         | Command::Router(_)
         | Command::Shim(_) => Err(CliError::internal("this command is the kiln program's own")),

@@ -2,6 +2,7 @@
 
 use crate::addresses::Segment;
 use crate::inner::Inner;
+use crate::labels::Labels;
 use crate::life::Birth;
 use crate::machine::hostname;
 use kiln_config::InstanceFacts;
@@ -17,12 +18,21 @@ use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
-/// Makes the instance's directory with its frozen spec in it.
-pub(crate) fn write(inner: &Inner, birth: &Birth, dir: &Path) -> Result<(), String> {
+/// Makes the instance's directory with its frozen spec and its labels in it.
+pub(crate) fn write(
+    inner: &Inner,
+    birth: &Birth,
+    labels: &Labels,
+    dir: &Path,
+) -> Result<(), String> {
     let group = &birth.spec;
     let segment = Segment::from(&group.env);
-    freeze(inner, &of_group(birth, network(inner, &segment, group.params.network, birth.address)))
-        .and_then(|spec| put(&spec, dir))
+    let network = network(inner, &segment, group.params.network, birth.address);
+    let spec = freeze(inner, &of_group(birth, network))?;
+    let chain = |error: std::io::Error| crate::exits::chain(&error);
+    std::fs::create_dir_all(dir).map_err(chain)?;
+    labels.write(dir).map_err(chain)?;
+    put(&spec, dir)
 }
 
 /// The same for a run that has that id and address.

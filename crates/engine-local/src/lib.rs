@@ -24,6 +24,7 @@ mod exits;
 mod frozen;
 mod inner;
 mod keeper;
+mod labels;
 mod life;
 mod link;
 mod logs;
@@ -35,6 +36,7 @@ mod runs;
 mod traffic;
 mod usage;
 
+pub use labels::Labels;
 pub use machine::MachineSettings;
 
 use inner::Inner;

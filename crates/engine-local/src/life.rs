@@ -1,13 +1,14 @@
 //! One instance's life: recorded, launched, watched until it ends, recorded again, cleaned up.
 
 use crate::inner::Inner;
+use crate::labels::Labels;
 use crate::model::{PORTLESS_START, Phase};
 use crate::{exits, frozen, usage};
 use kiln_container::ProcessIdent;
 use kiln_engine::{Exit, GroupSpec};
 use kiln_names::{InstanceId, SecretValue};
 use kiln_store::peaks::{self, PeakRow};
-use kiln_store::{StoreError, local};
+use kiln_store::{StoreError, local, releases};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -61,8 +62,10 @@ async fn launch(inner: &Arc<Inner>, birth: &Birth) -> Result<ProcessIdent, Strin
         return Err("not wanted any more before it was launched".to_owned());
     }
     let dir = inner.machine.instance_dir(birth.id);
+    let labels = labels(inner, birth).await;
     let (writer, written, to) = (inner.clone(), birth.clone(), dir.clone());
-    let writing = tokio::task::spawn_blocking(move || frozen::write(&writer, &written, &to));
+    let write = move || frozen::write(&writer, &written, &labels, &to);
+    let writing = tokio::task::spawn_blocking(write);
     writing.await.map_err(|error| error.to_string())??;
     let secrets = secrets(inner, &birth.spec).await?;
     let launched = kiln_container::launch_with(&inner.machine.program, &dir, &secrets).await;
@@ -73,6 +76,25 @@ async fn launch(inner: &Arc<Inner>, birth: &Birth) -> Result<ProcessIdent, Strin
 async fn secrets(inner: &Inner, group: &GroupSpec) -> Result<Vec<SecretValue>, String> {
     let opened = inner.secrets.open_all(&group.app, &group.env, &group.secrets).await;
     opened.map_err(|error| format!("failed to {}", exits::chain(&error)))
+}
+
+/// A release that the database does not tell is missed only when the database itself is lost.
+async fn labels(inner: &Inner, birth: &Birth) -> Labels {
+    let stored = async {
+        let mut db = inner.db.read().await?;
+        releases::get(&mut db, birth.spec.release).await
+    };
+    let release = stored.await.ok().flatten();
+    let size = inner.model().groups.get(&birth.spec.id).map_or(0, |group| group.size);
+    Labels {
+        v: Labels::VERSION,
+        group: (*birth.spec).clone(),
+        size,
+        release,
+        slot: birth.slot,
+        address: birth.address,
+        created_ms: inner.machine.now_ms(),
+    }
 }
 
 /// Notes that its main process runs.

@@ -66,15 +66,17 @@ impl Link {
 pub(crate) async fn send_tables(inner: Arc<Inner>) {
     let link = &inner.link;
     let mut wanted = link.wanted.subscribe();
+    let mut said = String::new();
     while wanted.wait_for(|version| *version > *link.acknowledged.borrow()).await.is_ok() {
         let version = *wanted.borrow_and_update();
         let table = Table { epoch: link.epoch, version, clusters: clusters(&inner) };
         match link.control.apply(&table).await {
             Ok(()) => {
                 link.acknowledged.send_replace(version);
+                said.clear();
             }
             Err(error) => {
-                report(&error);
+                report(&error, &mut said);
                 if matches!(error, ApplyError::Conflict { .. }) {
                     // The answer to this very version was lost, and more has changed since.
                     link.touch();
@@ -90,11 +92,17 @@ fn clusters(inner: &Inner) -> Vec<kiln_router::Cluster> {
     routing::clusters(&model, model.traffic.values().map(|row| &row.state))
 }
 
-/// A router that is away comes back by itself; any other refusal is a defect worth a line.
-fn report(error: &ApplyError) {
-    match error {
-        ApplyError::Unreachable { .. } => tracing::debug!(%error, "the router is away"),
-        _ => tracing::error!(%error, "the router refused a table"),
+/// A router that is away comes back by itself; any other refusal is worth a line, and one line: a
+/// full disk, which the log may lie on too, refuses twenty times a second.
+fn report(error: &ApplyError, said: &mut String) {
+    if matches!(error, ApplyError::Unreachable { .. }) {
+        tracing::debug!(%error, "the router is away");
+        return;
+    }
+    let text = error.to_string();
+    if *said != text {
+        tracing::error!(%error, "the router refused a table");
+        *said = text;
     }
 }
 

@@ -3,6 +3,8 @@
 //! ```text
 //! DATA/   install      the id that names this Kiln's networks, control groups and sockets
 //!         kiln.db      everything that must last
+//!         kiln.spare   a small copy of its present, to rebuild it from
+//!         damaged/     databases that kiln recover put aside
 //!         kiln.sock    the API, for root
 //!         admin.token  the API, over TCP
 //!         secrets.key  opens the secrets in kiln.db; made with the first of them
@@ -57,6 +59,11 @@ impl Data {
 
     pub(crate) fn at(&self, name: &str) -> PathBuf {
         self.root.join(name)
+    }
+
+    /// Whether a server ever ran on it: then there was a database.
+    pub(crate) fn has_served(&self) -> bool {
+        self.at("admin.token").exists()
     }
 
     /// Sockets have at most 107 bytes of path, so they live where paths are short.

@@ -1,5 +1,6 @@
 //! The `kiln` program: control plane, router, instance shim and command line in one file.
 
+mod books;
 mod chain;
 mod clock;
 mod config_hook;
@@ -9,6 +10,7 @@ mod down;
 mod notify;
 mod parts;
 mod ports;
+mod recover;
 mod reload;
 mod restore;
 mod role;
@@ -55,6 +57,7 @@ fn command_line() -> ExitCode {
         Ok(Parsed { globals, command: Command::Restore(options) }) => {
             restore::run(&globals, &options)
         }
+        Ok(Parsed { globals, command: Command::Recover(_) }) => recover::run(&globals),
         Ok(parsed) => kiln_cli::run(parsed),
         Err(exit) => exit.into(),
     }

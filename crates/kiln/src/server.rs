@@ -6,7 +6,7 @@ use crate::role::Role;
 use crate::wiring::{
     BakedImages, DatabaseCatalog, GitConfigurations, LocalEngines, RandomIds, SystemClock,
 };
-use crate::{clock, shutdown};
+use crate::{books, clock, shutdown};
 use anyhow::{Context, Result};
 use kiln_bakery::Bakery;
 use kiln_container::{Boot, Network};
@@ -45,7 +45,9 @@ pub(crate) async fn serve(data: &Data, settings: &Server) -> Result<()> {
 /// Everything that the API works with.
 async fn assemble(data: &Data, settings: &Server, address: SocketAddr) -> Result<kiln_api::App> {
     let network = Network::ensure(data.install, settings.network).context("prepare the network")?;
-    let database = Database::open(&data.at("kiln.db")).await?;
+    let database = books::open(data).await?;
+    let (live, spare) = (books::path(data), books::spare(data));
+    tokio::spawn(kiln_store::spare::keep(database.clone(), live, spare));
     let secrets = vault(data, &database, settings.credentials.as_deref()).await?;
     let images = kiln_image::Store::open(&data.at("images")).context("open the image store")?;
     let configurations =

@@ -3,8 +3,8 @@
 use crate::StoreError;
 use crate::column::{number, signed, text};
 use kiln_names::{AppName, EnvName, GroupId, GroupName, GroupNumber, ProcessName, ReleaseId};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{Row, Sqlite, SqliteConnection};
 
 /// One group.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +54,15 @@ pub async fn put(db: &mut SqliteConnection, group: &GroupRow) -> Result<(), Stor
         (id, name, app, env, process, number, release, spec, size, state, created_ms, since_ms)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (id) DO UPDATE SET state = excluded.state, since_ms = excluded.since_ms";
+    insert(sql, group).execute(db).await?;
+    Ok(())
+}
+
+/// The statement with all columns of a group bound in their order.
+fn insert<'q>(
+    sql: &'static str,
+    group: &'q GroupRow,
+) -> sqlx::query::Query<'q, Sqlite, SqliteArguments> {
     sqlx::query(sql)
         .bind(group.id.to_string())
         .bind(group.name.as_str())
@@ -67,8 +76,20 @@ pub async fn put(db: &mut SqliteConnection, group: &GroupRow) -> Result<(), Stor
         .bind(&group.state)
         .bind(signed(group.created_ms))
         .bind(signed(group.since_ms))
-        .execute(db)
-        .await?;
+}
+
+/// Adds a group that was found running, with its size; one that is known and not gone stays as it
+/// is.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn restore(db: &mut SqliteConnection, group: &GroupRow) -> Result<(), StoreError> {
+    let sql = "DELETE FROM server_groups WHERE id = ? AND state = 'gone'";
+    sqlx::query(sql).bind(group.id.to_string()).execute(&mut *db).await?;
+    let sql = "INSERT OR IGNORE INTO server_groups
+        (id, name, app, env, process, number, release, spec, size, state, created_ms, since_ms)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    insert(sql, group).execute(db).await?;
     Ok(())
 }
 

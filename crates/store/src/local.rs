@@ -88,6 +88,20 @@ pub async fn next_router_epoch(db: &mut SqliteConnection) -> Result<u64, StoreEr
     number(&sqlx::query(sql).fetch_one(db).await?, 0, "local_router.epoch")
 }
 
+/// Ensures that the next epoch is beyond one that a router has.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn raise_router_epoch(
+    db: &mut SqliteConnection,
+    at_least: u64,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO local_router (only_row, epoch) VALUES (1, ?)
+        ON CONFLICT DO UPDATE SET epoch = max(epoch, excluded.epoch)";
+    sqlx::query(sql).bind(signed(at_least)).execute(db).await?;
+    Ok(())
+}
+
 /// The place of an environment's network, given out at its first use and kept.
 ///
 /// # Errors
@@ -157,6 +171,24 @@ pub async fn note_epoch(
 /// # Errors
 /// When the database refuses.
 pub async fn add_group(db: &mut SqliteConnection, group: &GroupRow) -> Result<(), StoreError> {
+    let sql =
+        "INSERT OR IGNORE INTO local_groups (id, app, env, spec, size) VALUES (?, ?, ?, ?, ?)";
+    sqlx::query(sql)
+        .bind(group.id.to_string())
+        .bind(group.app.as_str())
+        .bind(group.env.as_str())
+        .bind(&group.spec)
+        .bind(group.size)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Adds a group that was found running, with its size; one that is known stays as it is.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn restore_group(db: &mut SqliteConnection, group: &GroupRow) -> Result<(), StoreError> {
     let sql =
         "INSERT OR IGNORE INTO local_groups (id, app, env, spec, size) VALUES (?, ?, ?, ?, ?)";
     sqlx::query(sql)
@@ -246,6 +278,35 @@ pub async fn add_instance(
         .execute(db)
         .await?;
     Ok(())
+}
+
+/// Records an instance that was found running, whatever was known of it.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn readmit_instance(
+    db: &mut SqliteConnection,
+    instance: &InstanceRow,
+) -> Result<(), StoreError> {
+    let sql = "DELETE FROM local_instances WHERE id = ? AND ended_ms IS NOT NULL";
+    sqlx::query(sql).bind(instance.id.to_string()).execute(&mut *db).await?;
+    let known = "SELECT count(*) FROM local_instances WHERE id = ?";
+    let known: i64 =
+        sqlx::query_scalar(known).bind(instance.id.to_string()).fetch_one(&mut *db).await?;
+    if known == 0 { add_instance(db, instance).await } else { Ok(()) }
+}
+
+/// Whether an instance was ever recorded and not forgotten.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn knows_instance(
+    db: &mut SqliteConnection,
+    instance: InstanceId,
+) -> Result<bool, StoreError> {
+    let sql = "SELECT count(*) FROM local_instances WHERE id = ?";
+    let known: i64 = sqlx::query_scalar(sql).bind(instance.to_string()).fetch_one(db).await?;
+    Ok(known > 0)
 }
 
 /// Records how an instance ended, and drops the oldest such records beyond those kept.

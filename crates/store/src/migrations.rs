@@ -26,8 +26,10 @@ pub(crate) async fn migrate(db: &mut SqliteConnection) -> Result<(), StoreError>
     }
     let done = usize::try_from(found).unwrap_or(0);
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut *db).await?;
-    for sql in STEPS.iter().skip(done).copied().flatten() {
-        sqlx::raw_sql(*sql).execute(&mut *db).await?;
+    for step in &STEPS[done.min(STEPS.len())..] {
+        for sql in *step {
+            sqlx::raw_sql(*sql).execute(&mut *db).await?;
+        }
     }
     // A pragma takes no parameters; the number is our own.
     let version = sqlx::AssertSqlSafe(format!("PRAGMA user_version = {known}"));

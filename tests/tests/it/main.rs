@@ -21,6 +21,7 @@ mod lock;
 mod memory;
 mod mistakes;
 mod readme;
+mod recovery;
 mod run;
 mod secrets;
 mod stuck;

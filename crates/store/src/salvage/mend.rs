@@ -25,6 +25,9 @@ pub(super) async fn mend(
 ) -> Result<(), StoreError> {
     end_what_nobody_can_go_on_with(db).await?;
     references(db).await?;
+    sqlx::raw_sql("INSERT OR IGNORE INTO commits (only_row, count) VALUES (1, 0)")
+        .execute(&mut *db)
+        .await?;
     let whole = |table: &str| {
         salvaged.iter().any(|done| done.table == table && done.origin == Origin::Database)
     };
@@ -32,15 +35,13 @@ pub(super) async fn mend(
         if there {
             // A file whose counters cannot be read adds nothing to them.
             counters_of(db, schema).await.ok();
+            commits_of(db, schema).await.ok();
         }
     }
     counters(db, whole).await?;
     if !whole("group_numbers") {
         sqlx::raw_sql("UPDATE group_numbers SET last = last + 1").execute(&mut *db).await?;
     }
-    let sql = "INSERT INTO commits (only_row, count) VALUES (1, 0)
-        ON CONFLICT DO UPDATE SET count = count + 1";
-    sqlx::raw_sql(sql).execute(db).await?;
     Ok(())
 }
 
@@ -92,6 +93,15 @@ async fn counters_of(db: &mut SqliteConnection, schema: &'static str) -> Result<
         INSERT INTO main.sqlite_sequence (name, seq) SELECT name, seq
             FROM {schema}.sqlite_sequence AS o WHERE o.name IN (SELECT name FROM main.sqlite_master)
                 AND o.name NOT IN (SELECT name FROM main.sqlite_sequence)"
+    );
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(db).await?;
+    Ok(())
+}
+
+/// What is made counts more than what it was made from.
+async fn commits_of(db: &mut SqliteConnection, schema: &'static str) -> Result<(), StoreError> {
+    let sql = format!(
+        "UPDATE main.commits SET count = max(count, (SELECT o.count FROM {schema}.commits AS o) + 1)"
     );
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(db).await?;
     Ok(())
