@@ -1,7 +1,7 @@
 //! One Kiln of its own: started, asked, hurt, taken down, and looked after.
 
 use crate::ports::Ports;
-use crate::{Leaks, Ran, image, program, until, until_some};
+use crate::{Leaks, Ran, SmallDisk, image, program, until, until_some};
 use anyhow::{Context, Result};
 use kiln_load::{Answer, Target};
 use serde_json::Value;
@@ -22,6 +22,8 @@ const START: Duration = Duration::from_secs(60);
 /// A running Kiln. Dropping it takes it down, and panics if anything is left.
 #[derive(Debug)]
 pub struct Kiln {
+    /// Before what it is mounted in, which is removed after it.
+    disk: Option<SmallDisk>,
     scratch: TempDir,
     data: PathBuf,
     ready: Mutex<Ready>,
@@ -97,15 +99,43 @@ impl Kiln {
 
     fn prepared(ports: Ports) -> Result<Self> {
         let scratch = tempfile::Builder::new().prefix("kiln-").tempdir()?;
-        let data = scratch.path().join("data");
+        Ok(Self::prepared_in(scratch, None, ports))
+    }
+
+    fn prepared_in(scratch: TempDir, disk: Option<SmallDisk>, ports: Ports) -> Self {
+        let data = disk.as_ref().map_or(scratch.path(), SmallDisk::path).join("data");
         let ready = Mutex::new(Ready { api: ports.api, http: ports.http });
-        Ok(Self { scratch, data, ready, up: Mutex::new(None), ports })
+        Self { disk, scratch, data, ready, up: Mutex::new(None), ports }
     }
 
     fn try_start_on(ports: Ports) -> Result<Self> {
         let kiln = Self::prepared(ports)?;
         kiln.up()?;
         Ok(kiln)
+    }
+
+    /// Starts one whose data lie on a file system of their own, which can be filled; it knows the
+    /// base `tiny`, and environment `prod`.
+    ///
+    /// # Panics
+    /// When that does not work.
+    #[must_use]
+    pub fn on_small_disk() -> Self {
+        let scratch = tempfile::Builder::new().prefix("kiln-").tempdir().expect("a directory");
+        let disk = SmallDisk::mount(scratch.path()).expect("a file system; these tests need root");
+        let ports = Ports::take().expect("ports are free");
+        let kiln = Self::prepared_in(scratch, Some(disk), ports);
+        kiln.up().expect("kiln starts; these tests need root");
+        kiln.knowing_tiny()
+    }
+
+    /// The file system that its data lie on.
+    ///
+    /// # Panics
+    /// When they lie on the machine's.
+    #[must_use]
+    pub fn disk(&self) -> &SmallDisk {
+        self.disk.as_ref().expect("it was started on a small disk")
     }
 
     /// Starts one that knows the base `tiny`, and environment `prod`.

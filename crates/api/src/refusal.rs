@@ -4,6 +4,7 @@ mod bakes;
 mod catalog;
 mod configuration;
 mod deployments;
+mod disk;
 mod images;
 mod secrets;
 
@@ -14,6 +15,7 @@ use kiln_store::StoreError;
 
 /// The longest explanation. Parsers repeat what they did not understand, however long it is.
 const MAX_DETAIL: usize = 16 << 10;
+pub(crate) use disk::keeps_on;
 
 /// A refusal on its way to the one who asked.
 #[derive(Debug)]
@@ -31,6 +33,14 @@ impl Refusal {
             detail.push('…');
         }
         Self(Box::new(Problem::new(code, detail)))
+        let detail = detail.into();
+        match disk::told_by(code, &detail) {
+            Some(code) => Self(Box::new(Problem {
+                hint: Some(disk::advice(code)),
+                ..Problem::new(code, detail)
+            })),
+            None => Self(Box::new(Problem::new(code, detail))),
+        }
     }
 
     /// The same with advice.
@@ -53,7 +63,11 @@ impl Refusal {
     pub(crate) fn internal(error: &dyn std::error::Error) -> Self {
         let detail = chain(error);
         tracing::error!(error = detail, "a request failed");
-        Self::new(Code::Internal, detail).hint("the server's log says more.")
+        let refusal = Self::new(Code::Internal, detail);
+        match refusal.0.hint {
+            None => refusal.hint("the server's log says more."),
+            Some(_) => refusal,
+        }
     }
 
     /// The problem document.

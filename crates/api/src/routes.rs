@@ -6,7 +6,7 @@ use crate::handlers::{
     apps, backup, bakes, bases, blobs, configuration, deployments, envs, git, health, images, lock,
     logs, registry, running, runs, secrets,
 };
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, keeps_on};
 use axum::Router;
 use axum::extract::Request;
 use axum::http::Method;
@@ -27,6 +27,7 @@ type Route = (&'static str, Duration, MethodRouter<Arc<App>>);
 
 /// The API of `app`.
 pub fn router(app: Arc<App>) -> Router {
+    keeps_on(app.images.root());
     let routes = table().into_iter().fold(Router::new(), |router, (path, limit, methods)| {
         let limited = from_fn(move |request, next| within(limit, request, next));
         router.route(path, methods.layer(limited))

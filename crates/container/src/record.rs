@@ -39,10 +39,19 @@ pub(crate) struct State {
 
 impl ExitRecord {
     const FILE: &str = "exit.json";
+    /// One block of the usual file systems, and more than a record has.
+    const RESERVED: usize = 4096;
 
     /// The record in `dir`; `None` while there is none.
     pub(crate) fn read(dir: &Path) -> io::Result<Option<Self>> {
         read_json(&dir.join(Self::FILE))
+    }
+
+    /// Takes the room that the record will need, so that a disk that fills meanwhile does not keep
+    /// an instance's end from being told.
+    pub(crate) fn reserve(dir: &Path) -> io::Result<()> {
+        let file = open_new(dir, Self::FILE, OFlags::TRUNC)?.0;
+        (&file).write_all(&[b' '; Self::RESERVED])
     }
 
     pub(crate) fn write(&self, dir: &Path) -> io::Result<()> {
@@ -101,17 +110,25 @@ fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> io::Result<Option<T
 /// Replaces `dir/name` by `bytes`, whole or not at all. Readable by root alone, since a spec may hold
 /// secrets. Not synced: after a power failure there is no instance that the file could be about.
 pub(crate) fn write_whole(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<File> {
-    let new = dir.join(format!("{name}.new"));
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
-    let mut file = File::from(open(&new, flags, Mode::RUSR | Mode::WUSR)?);
+    let (mut file, new) = open_new(dir, name, OFlags::TRUNC)?;
     file.write_all(bytes)?;
     std::fs::rename(&new, dir.join(name))?;
     Ok(file)
 }
 
-/// As [`write_whole`], and on disk when it returns.
+fn open_new(dir: &Path, name: &str, truncate: OFlags) -> io::Result<(File, PathBuf)> {
+    let new = dir.join(format!("{name}.new"));
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC | truncate;
+    Ok((File::from(open(&new, flags, Mode::RUSR | Mode::WUSR)?), new))
+}
+
+/// As [`write_whole`], into room that may be reserved, and on disk when it returns.
 fn write_durably(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    write_whole(dir, name, bytes)?.sync_all()?;
+    let (mut file, new) = open_new(dir, name, OFlags::empty())?;
+    file.write_all(bytes)?;
+    file.set_len(bytes.len() as u64)?;
+    file.sync_all()?;
+    std::fs::rename(&new, dir.join(name))?;
     let dir = open(dir, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     Ok(fsync(dir)?)
 }
@@ -129,6 +146,25 @@ mod tests {
         let names: Vec<_> =
             log_files(dir.path()).iter().map(|path| path.file_name().unwrap().to_owned()).collect();
         assert_eq!(names, ["log.2", "log.1", "log"]);
+    }
+
+    #[test]
+    fn a_record_goes_into_the_room_that_was_reserved_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        ExitRecord::reserve(dir.path()).unwrap();
+        assert_eq!(ExitRecord::read(dir.path()).unwrap(), None);
+        let record = ExitRecord {
+            code: Some(3),
+            signal: None,
+            oom_killed: false,
+            started_at: None,
+            ended_at: "2026-11-21T00:00:00Z".to_owned(),
+            peak_memory_bytes: None,
+            cause: "exited with code 3".to_owned(),
+        };
+        record.write(dir.path()).unwrap();
+        assert_eq!(ExitRecord::read(dir.path()).unwrap(), Some(record));
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -147,6 +147,7 @@ impl<'a> Instance<'a> {
         let pid = i32::try_from(std::process::id()).expect("the kernel's pids are 31 bits");
         let shim = ProcessIdent::of(pid, &Boot::current()?)?;
         let (pid, started_at) = (self.running.pid, self.started_at.clone());
+        ExitRecord::reserve(self.dir)?;
         State { shim: shim.clone(), pid, started_at }.write(self.dir)?;
         Ok(shim)
     }

@@ -120,6 +120,12 @@ macro_rules! codes {
 codes! {
     /// Kiln itself failed.
     Internal "internal" 500 Internal "Kiln failed";
+    /// A file system that Kiln writes to has no room.
+    DiskFull "disk-full" 507 Internal "the disk is full";
+    /// A file system that Kiln writes to takes no changes.
+    DiskReadOnly "disk-read-only" 507 Internal "the file system is read-only";
+    /// The database is damaged; what runs goes on.
+    DatabaseDamaged "database-damaged" 500 Internal "the database is damaged";
     /// A parameter is missing or malformed.
     BadRequest "bad-request" 400 Usage "the request is malformed";
     /// The body is not JSON, or not of the expected form.

@@ -14,6 +14,9 @@ use tokio::sync::watch;
 /// How many readers work at once. Reads are short; more would only queue on two cores.
 const READERS: u32 = 4;
 
+/// Takes the one writer's place at once, so that no change is begun that could not be finished.
+const BEGIN: &str = "BEGIN IMMEDIATE";
+
 /// The database: one connection that writes, a few that read.
 #[derive(Debug, Clone)]
 pub struct Database {
@@ -93,8 +96,20 @@ impl Database {
     /// # Errors
     /// When the database cannot be reached within ten seconds.
     pub async fn write(&self) -> Result<Write, StoreError> {
-        let transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let transaction = match self.writer.begin_with(BEGIN).await {
+            Err(sqlx::Error::InvalidSavePointStatement) => {
+                self.renew_writer().await?;
+                self.writer.begin_with(BEGIN).await?
+            }
+            begun => begun?,
+        };
         Ok(Write { transaction, commits: self.commits.clone() })
+    }
+
+    /// A full disk makes SQLite end a transaction by itself, of which sqlx does not hear: the
+    /// connection would count it as open for ever.
+    async fn renew_writer(&self) -> Result<(), StoreError> {
+        Ok(self.writer.acquire().await?.close().await?)
     }
 
     /// A connection to read what is committed.

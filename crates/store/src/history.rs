@@ -109,3 +109,6 @@ pub async fn forget_instances(db: &mut SqliteConnection) -> Result<u64, StoreErr
         WHERE ended_ms IS NOT NULL ORDER BY ended_ms DESC LIMIT -1 OFFSET ?)";
     Ok(sqlx::query(sql).bind(ENDED_INSTANCES).execute(db).await?.rows_affected())
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,7 @@ mod drift;
 mod failures;
 mod git;
 mod interop;
+mod history;
 mod kills;
 mod layering;
 mod life;
