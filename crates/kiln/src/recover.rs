@@ -9,9 +9,9 @@ mod running;
 
 use crate::books::{self, path, spare};
 use crate::data::Data;
+use crate::parts::stop;
 use crate::role::{Held, Role};
 use crate::say;
-use crate::up::stop;
 use anyhow::{Context, Result, bail};
 use kiln_cli::Globals;
 use kiln_store::{Database, rebuild};
@@ -77,7 +77,7 @@ async fn take_servers_part(data: &Data) -> Result<Held> {
         }
         if let Some(server) = Role::Server.player(data) {
             say::note("The server stops; what runs goes on.");
-            stop(&server, LET_GO).await?;
+            stop(&server.process, LET_GO).await?;
         }
         if Instant::now() > deadline {
             bail!("recover: the server of {} does not let go", data.root().display());
