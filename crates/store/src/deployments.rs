@@ -173,7 +173,7 @@ pub async fn holder(
 /// # Errors
 /// When the database refuses or holds what cannot be read.
 pub async fn holders(db: &mut SqliteConnection) -> Result<Vec<DeploymentRow>, StoreError> {
-    let sql = select!("WHERE locks = 1 ORDER BY number");
+    let sql = select!("INDEXED BY deployments_lock WHERE locks = 1 ORDER BY number");
     sqlx::query(sql).fetch_all(db).await?.iter().map(read).collect()
 }
 
