@@ -32,8 +32,6 @@ impl Refusal {
             detail.truncate(detail.floor_char_boundary(MAX_DETAIL));
             detail.push('…');
         }
-        Self(Box::new(Problem::new(code, detail)))
-        let detail = detail.into();
         match disk::told_by(code, &detail) {
             Some(code) => Self(Box::new(Problem {
                 hint: Some(disk::advice(code)),
