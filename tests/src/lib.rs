@@ -6,8 +6,8 @@
 pub mod cache;
 mod canary;
 mod chance;
-mod docker;
 mod disk;
+mod docker;
 mod image;
 mod kiln;
 mod leaks;
@@ -22,8 +22,8 @@ mod wait;
 
 pub use canary::Canary;
 pub use chance::Chance;
-pub use docker::Docker;
 pub use disk::SmallDisk;
+pub use docker::Docker;
 pub use image::{debian, rootfs, suite};
 pub use kiln::{Kiln, Part, USER};
 pub use leaks::Leaks;

@@ -217,6 +217,7 @@ fn instance_row(id: InstanceId, labels: &Labels) -> local::InstanceRow {
         slot: labels.slot,
         address: Some(labels.address),
         created_ms: labels.created_ms,
+        replacing: false,
     }
 }
 
