@@ -18,6 +18,7 @@ mod baking;
 mod capacity;
 pub mod commands;
 mod context;
+mod differences;
 mod error;
 mod follow;
 mod globals;

@@ -1,11 +1,17 @@
 //! Plans: what a deployment will do, complete and printable before the first effect.
 
+mod canary;
+mod cast;
+mod highlander;
+mod parts;
 mod red_black;
+mod rolling;
 mod sequence;
 mod shares;
 mod small;
 
-pub(crate) use red_black::{Cast, red_black};
+pub(crate) use cast::Cast;
+pub(crate) use rolling::memory_beyond;
 pub(crate) use shares::{Shares, introduced, same_requests, sorted};
 pub(crate) use small::{replace, resize, stop};
 
@@ -13,8 +19,19 @@ use crate::actions::Action;
 use crate::{Release, Target};
 use kiln_engine::GroupSpec;
 use kiln_names::{GroupNumber, ReleaseId};
+use kiln_protocol::configuration::Strategy;
 use kiln_protocol::deployment::Difference;
 use serde::{Deserialize, Serialize};
+
+/// The actions of a deployment that goes to another release, by its strategy.
+pub(crate) fn actions(cast: &Cast<'_>) -> Vec<PlannedAction> {
+    match &cast.strategy {
+        Strategy::RedBlack => red_black::red_black(cast),
+        Strategy::Canary { steps } => canary::canary(cast, steps),
+        Strategy::Rolling { batch } => rolling::rolling(cast, *batch),
+        Strategy::Highlander => highlander::highlander(cast),
+    }
+}
 
 /// What a deployment will do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

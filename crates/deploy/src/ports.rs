@@ -10,6 +10,7 @@ use crate::kit::Fuse;
 use kiln_engine::{Engine, EngineError, ErrorKind, Traffic};
 use kiln_names::{AppName, CommitId, DeploymentId, Digest, EnvName, GroupId, ImageRef};
 use kiln_protocol::configuration::Configuration;
+use kiln_protocol::deployment::Difference;
 use kiln_protocol::recipe::{ImageProcess, Processes};
 use kiln_store::StoreError;
 use serde::{Deserialize, Serialize};
@@ -55,6 +56,13 @@ pub trait Images: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// Not found, or not whole.
     async fn facts(&self, image: &Digest, env: Option<&EnvName>) -> Result<ImageFacts, Problem>;
+
+    /// How the packages of two images differ.
+    ///
+    /// # Errors
+    /// When either cannot be read.
+    async fn package_changes(&self, old: &Digest, new: &Digest)
+    -> Result<Vec<Difference>, Problem>;
 }
 
 /// What an image is.

@@ -5,6 +5,7 @@
 //! expect: what is there is read early, because a rollback begins from it, and capacity is checked
 //! late, because only rendered specs say what is needed.
 
+mod approach;
 mod draft;
 mod others;
 mod release;

@@ -16,7 +16,7 @@ mod resolve;
 pub use file::{ConfigurationFile, InvalidConfiguration};
 pub use launch::LaunchData;
 pub use limits::*;
-pub use params::{DeploymentParams, DeploymentSettings, Pauses, Strategy};
+pub use params::{CanaryStep, DeploymentParams, DeploymentSettings, Pauses, Strategy};
 pub use process_params::{CheckPath, HealthCheck, MilliCpu, Network, ProcessParams, StartupCheck};
 pub use properties::{Properties, variable_name, variables};
 

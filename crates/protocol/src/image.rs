@@ -1,6 +1,7 @@
 //! Images on the wire.
 
 use crate::Timestamp;
+use crate::deployment::Difference;
 use kiln_names::{AppName, Digest, Platform, ProcessName, Version};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -36,6 +37,21 @@ pub struct Image {
     /// Whether it came from elsewhere and starts without `kiln-init`.
     #[serde(default)]
     pub foreign: bool,
+}
+
+/// How two images differ.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ImageDiff {
+    /// The one.
+    pub old: Digest,
+    /// The other.
+    pub new: Digest,
+    /// The size of the layers that only the one has.
+    pub bytes_only_in_old: u64,
+    /// The size of the layers that only the other has: what a machine that has the one needs.
+    pub bytes_only_in_new: u64,
+    /// Packages and processes that differ.
+    pub differences: Vec<Difference>,
 }
 
 /// A layer of an image.

@@ -56,6 +56,10 @@ pub const SECRET: &str = "/v1/apps/{app}/envs/{env}/secrets/{secret}";
 pub const PLAN: &str = "/v1/apps/{app}/envs/{env}/plan";
 /// Deployments of an application in an environment.
 pub const DEPLOY: &str = "/v1/apps/{app}/envs/{env}/deployments";
+/// What going back to an earlier release would do.
+pub const ROLLBACK_PLAN: &str = "/v1/apps/{app}/envs/{env}/rollback/plan";
+/// How two images differ.
+pub const IMAGE_DIFF: &str = "/v1/images/{image}/diff/{other}";
 /// Back to an earlier release.
 pub const ROLLBACK: &str = "/v1/apps/{app}/envs/{env}/rollback";
 /// The active image with the newest configuration.

@@ -25,6 +25,7 @@ mod readme;
 mod recovery;
 mod run;
 mod secrets;
+mod strategies;
 mod stuck;
 mod systemd;
 mod traffic;

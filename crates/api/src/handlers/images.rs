@@ -14,7 +14,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use kiln_names::{AppName, Digest, ImageRef, Span};
-use kiln_protocol::image::{Collected, Image, ImageSummary};
+use kiln_protocol::image::{Collected, Image, ImageDiff, ImageSummary};
 use kiln_protocol::{Code, paths};
 use kiln_store::audit::By;
 use kiln_store::{Connection, StoreError, bakes, groups, images, releases};
@@ -65,6 +65,21 @@ pub(crate) async fn show(State(app): Shared, Names(image): Names<ImageRef>) -> A
         Ok::<_, kiln_image::Error>(describe::image(&store, &row, &versions, &kept))
     });
     Ok(Json(described.await?))
+}
+
+/// Shows how two images differ.
+#[utoipa::path(get, path = paths::IMAGE_DIFF, tag = "images",
+    responses((status = 200, body = ImageDiff)))]
+pub(crate) async fn diff(
+    State(app): Shared,
+    Names((old, new)): Names<(ImageRef, ImageRef)>,
+) -> Answer<ImageDiff> {
+    let mut db = app.database.read().await?;
+    let old = find::resolve(&mut db, &old).await?;
+    let new = find::resolve(&mut db, &new).await?;
+    drop(db);
+    let store = app.images.clone();
+    Ok(Json(blocking(move || describe::diff(&store, &old, &new)).await?))
 }
 
 /// Removes an image that nothing uses, with its names.

@@ -9,6 +9,7 @@ use kiln_deploy::{Problem, Target};
 use kiln_engine::sim::SimEngine;
 use kiln_names::{AppName, CommitId, DeploymentId, Digest, EnvName, GroupId, ImageRef};
 use kiln_protocol::configuration::Configuration;
+use kiln_protocol::deployment::Difference;
 use kiln_protocol::recipe::{Processes, labels};
 use kiln_store::{Database, catalog, images};
 use std::sync::Arc;
@@ -47,6 +48,14 @@ impl Images for Baked {
             embargo: None,
             foreign: None,
         })
+    }
+
+    async fn package_changes(
+        &self,
+        _old: &Digest,
+        _new: &Digest,
+    ) -> Result<Vec<Difference>, Problem> {
+        Ok(Vec::new())
     }
 }
 

@@ -1,5 +1,6 @@
 //! `kiln image`: what bakes yield.
 
+pub mod diff;
 pub mod export;
 pub mod gc;
 pub mod import;
@@ -17,6 +18,7 @@ use kiln_protocol::Exit;
 pub enum Image {
     List(list::List),
     Show(show::Show),
+    Diff(diff::Diff),
     Export(export::Export),
     Import(import::Import),
     Remove(remove::Remove),
@@ -28,6 +30,7 @@ impl Image {
         match self {
             Self::List(command) => command.run(session).await,
             Self::Show(command) => command.run(session).await,
+            Self::Diff(command) => command.run(session).await,
             Self::Export(command) => command.run(session).await,
             Self::Import(command) => command.run(session).await,
             Self::Remove(command) => command.run(session).await,

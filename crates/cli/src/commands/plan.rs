@@ -2,11 +2,12 @@
 
 use crate::CliError;
 use crate::commands::Target;
+use crate::differences::differences;
 use crate::session::Session;
 use crate::words::{clean, count, or_dash};
-use kiln_names::{Digest, ImageRef, ReleaseId};
+use kiln_names::{ImageRef, ReleaseId};
 use kiln_protocol::Exit;
-use kiln_protocol::deployment::{DeployRequest, Difference, Plan as Planned, PlannedAction};
+use kiln_protocol::deployment::{DeployRequest, Plan as Planned, PlannedAction, RollbackRequest};
 
 /// Show what a deployment would do, and change nothing
 ///
@@ -26,14 +27,22 @@ pub struct Plan {
     /// A release that was deployed before
     #[arg(long, value_name = "RELEASE", conflicts_with_all = ["image", "config"])]
     release: Option<String>,
+    /// What `kiln rollback` would do; --release says to which release
+    #[arg(long, conflicts_with_all = ["image", "config"])]
+    rollback: bool,
 }
 
 impl Plan {
     pub(crate) async fn run(self, session: &Session) -> Result<Exit, CliError> {
         let Target { app, env } = &self.target;
         let (image, config, release) = (self.image, self.config, self.release);
-        let request = DeployRequest { image, config, release, ..DeployRequest::default() };
-        let plan = session.client.plan(app, env, &request).await?;
+        let plan = if self.rollback {
+            let request = RollbackRequest { to: release, ..RollbackRequest::default() };
+            session.client.plan_rollback(app, env, &request).await?
+        } else {
+            let request = DeployRequest { image, config, release, ..DeployRequest::default() };
+            session.client.plan(app, env, &request).await?
+        };
         session.output.data(&plan, words)?;
         Ok(Exit::Done)
     }
@@ -58,32 +67,10 @@ fn words(plan: &Planned) -> String {
     for note in &plan.notes {
         line("note", &clean(note));
     }
-    text.push_str(&differences(&plan.differences));
+    text.push_str(&format!("\n{}", differences(&plan.differences)));
     text.push_str("\nIt would\n");
     for PlannedAction { phase, name, description } in &plan.actions {
         text.push_str(&format!("  {phase:<8}  {name:<18}  {description}\n"));
     }
     text
-}
-
-fn differences(differences: &[Difference]) -> String {
-    if differences.is_empty() {
-        return "\nNothing differs.\n".to_owned();
-    }
-    let mut text = "\nIt differs in\n".to_owned();
-    for Difference { kind, name, old, new } in differences {
-        let change = match (old.as_deref().map(short), new.as_deref().map(short)) {
-            (Some(old), Some(new)) => format!("{name}: {old} -> {new}"),
-            (None, Some(new)) => format!("{name}: {new} (new)"),
-            (Some(old), None) => format!("{name}: {old} (gone)"),
-            (None, None) => name.clone(),
-        };
-        text.push_str(&format!("  {kind:<14} {change}\n"));
-    }
-    text
-}
-
-/// A digest by its first digits; anything else as it is.
-fn short(value: &str) -> String {
-    Digest::parse(value).map_or_else(|_| clean(value), |digest| digest.short())
 }

@@ -22,6 +22,17 @@ impl Client {
         self.tell(Method::POST, &fill(paths::PLAN, &[app.as_str(), env.as_str()]), request).await
     }
 
+    /// What going back to an earlier release would do.
+    pub async fn plan_rollback(
+        &self,
+        app: &AppName,
+        env: &EnvName,
+        request: &RollbackRequest,
+    ) -> Result<Plan, ClientError> {
+        let path = fill(paths::ROLLBACK_PLAN, &[app.as_str(), env.as_str()]);
+        self.tell(Method::POST, &path, request).await
+    }
+
     /// Begins a deployment.
     pub async fn deploy(
         &self,

@@ -3,7 +3,9 @@
 use crate::{Client, ClientError, Download, Events};
 use http::Method;
 use kiln_names::{AppName, ImageRef, Span};
-use kiln_protocol::image::{Collected, ExportFormat, Image, ImageSummary, ImportEvent, NewImage};
+use kiln_protocol::image::{
+    Collected, ExportFormat, Image, ImageDiff, ImageSummary, ImportEvent, NewImage,
+};
 use kiln_protocol::paths::{self, fill, query};
 
 /// Every method fails as [`ClientError`] says.
@@ -17,6 +19,16 @@ impl Client {
     /// One image.
     pub async fn image(&self, image: &ImageRef) -> Result<Image, ClientError> {
         self.ask(Method::GET, &fill(paths::IMAGE, &[&image.to_string()])).await
+    }
+
+    /// How two images differ.
+    pub async fn image_diff(
+        &self,
+        old: &ImageRef,
+        new: &ImageRef,
+    ) -> Result<ImageDiff, ClientError> {
+        let path = fill(paths::IMAGE_DIFF, &[&old.to_string(), &new.to_string()]);
+        self.ask(Method::GET, &path).await
     }
 
     /// Removes an image that nothing uses, with its names.

@@ -1,7 +1,7 @@
 //! Preparing what goes to no other release: stop, resize, replace.
 
 use super::Draft;
-use super::surroundings::Surroundings;
+use super::surroundings::{Surroundings, memory};
 use crate::actions::RecordRelease;
 use crate::decide::Refusal;
 use crate::difference::differences;
@@ -45,7 +45,7 @@ pub(super) async fn resize(
 ) -> Result<Plan, Refusal> {
     let group = draft.decide("choose groups", to_resize(&request.target, around, process, size))?;
     let more = [(&group.spec, size.saturating_sub(group.size))];
-    draft.step("check capacity", around.fit(&more, &[])).await?;
+    draft.step("check capacity", around.fit(&more, memory(&more), &[])).await?;
     let mut plan = unchanged(draft, request, around, plan::resize(group, size));
     plan.differences = differences(&[(&group.spec, group.size)], &[(&group.spec, size)]);
     draft.decide("seal plan", Ok(plan))

@@ -1,24 +1,27 @@
 //! Preparing what goes to another release: deploy, redeploy, rollback.
 
 use super::surroundings::{Fit, Surroundings};
-use super::{Draft, secrets, warm};
+use super::{Draft, approach, secrets, warm};
 use crate::actions::RecordRelease;
 use crate::decide::Refusal;
 use crate::difference::differences;
 use crate::kit::Kit;
 use crate::place::{Claim, GroupRef, KnownGroup, stored_release};
-use crate::plan::{Cast, Plan, Shares, red_black, same_requests};
+use crate::plan::{Cast, Plan, Shares, actions, same_requests};
 use crate::ports::ImageFacts;
 use crate::{Ask, Deploy, Problem, Release, Request, Target};
 use kiln_engine::{GroupSpec, UserData};
-use kiln_names::{CommitId, Digest, GroupId, GroupName, GroupNumber, ReleaseId, Span};
-use kiln_protocol::configuration::{Configuration, DeploymentSettings, Network, Pauses};
+use kiln_names::{CommitId, Digest, GroupId, GroupName, GroupNumber, ReleaseId};
+use kiln_protocol::configuration::{Configuration, DeploymentSettings, Network, Strategy};
+use kiln_protocol::deployment::Difference;
 use kiln_protocol::status::GroupState;
 use kiln_store::activations::ActivationRow;
 use kiln_store::{activations, releases, route_claims};
 
 /// How far back a chain of activations is followed.
 const MAX_BACK: usize = 10_000;
+/// The most packages whose change a journal keeps.
+const MAX_PACKAGES: usize = 200;
 
 /// Which release to go to, before its parts were looked at.
 #[derive(Debug, Clone)]
@@ -45,11 +48,14 @@ pub(super) struct Incoming {
 /// What was decided about the parts of a release.
 struct Chosen {
     incoming: Incoming,
+    strategy: Strategy,
     claims: Vec<Claim>,
     /// Groups that make room.
     room: Vec<KnownGroup>,
     /// What people look at when the deployment waits for them.
     judgement: Option<String>,
+    /// How the packages of the images differ.
+    packages: Vec<Difference>,
 }
 
 pub(super) async fn prepare(
@@ -75,12 +81,43 @@ pub(super) async fn prepare(
     let claims = claims(&incoming);
     draft.step("claim routes", routes_free(kit, &request.target, &claims)).await?;
     let more: Vec<(&GroupSpec, u32)> = incoming.more().collect();
+    let strategy = approach::strategy(request, around, &incoming);
+    let able = around.provider.engine.capabilities();
+    draft.decide("check strategy", approach::check(&strategy, able))?;
     let spare = around.spare(|id| incoming.reuses(id));
-    let fit = draft.step("check capacity", around.fit(&more, &spare)).await?;
-    let room = if fit == Fit::WithoutSpare { spare } else { Vec::new() };
-    let chosen = Chosen { incoming, claims, room, judgement };
+    let needed = approach::needed(&strategy, around, &incoming);
+    let fit = draft.step("check capacity", around.fit(&more, needed, &spare)).await?;
+    let room = match (&strategy, fit) {
+        (Strategy::Highlander, _) => around.place.groups.clone(),
+        (_, Fit::WithoutSpare) => spare,
+        (_, Fit::AsItIs) => Vec::new(),
+    };
+    let packages = packages(draft, around, &incoming.release.image).await;
+    let chosen = Chosen { incoming, strategy, claims, room, judgement, packages };
     let plan = assemble(draft, request, around, &goal, chosen);
     draft.decide("seal plan", Ok(plan))
+}
+
+/// How the packages of the active image differ from those of `new`. That they cannot be told is no
+/// reason to stay on the old one.
+async fn packages(draft: &mut Draft<'_>, around: &Surroundings, new: &Digest) -> Vec<Difference> {
+    let active = around.place.in_state(GroupState::Active).next();
+    let Some(old) = active.map(|group| group.spec.image).filter(|old| old != new) else {
+        return Vec::new();
+    };
+    let mut changes = match draft.kit.ports.images.package_changes(&old, new).await {
+        Ok(changes) => changes,
+        Err(problem) => {
+            draft.notes.push(format!("packages cannot be compared: {problem}"));
+            return Vec::new();
+        }
+    };
+    let more = changes.len().saturating_sub(MAX_PACKAGES);
+    if more > 0 {
+        changes.truncate(MAX_PACKAGES);
+        draft.notes.push(format!("{more} more packages differ: kiln image diff shows all"));
+    }
+    changes
 }
 
 /// Which release is meant.
@@ -373,9 +410,6 @@ fn check_capabilities(
         _ if !able.secrets && specs.iter().any(|spec| !spec.secrets.is_empty()) => {
             Err(Problem::invalid("this engine has no way to hand secrets to instances"))
         }
-        _ if !able.atomic_switch => {
-            Err(Problem::invalid("red-black needs an engine that moves all traffic in one step"))
-        }
         _ => Ok(specs),
     }
 }
@@ -410,19 +444,26 @@ fn assemble(
     request: &Request,
     around: &Surroundings,
     goal: &Goal,
-    Chosen { incoming, claims, room, judgement }: Chosen,
+    Chosen { incoming, strategy, claims, room, judgement, packages }: Chosen,
 ) -> Plan {
     let (target, place) = (&request.target, &around.place.without(&room));
-    if let [first, ..] = room.as_slice() {
-        draft.notes.push(format!("{} makes room: there is no going back to it", first.group()));
+    match (&strategy, room.as_slice()) {
+        (Strategy::Highlander, _) => {
+            draft.notes.push("nobody serves until the new instances are healthy".to_owned());
+        }
+        (_, [first, ..]) => {
+            draft.notes.push(format!("{} makes room: there is no going back to it", first.group()));
+        }
+        _ => {}
     }
     let id = incoming.release.id();
     let new: Vec<(&GroupSpec, u32)> = incoming.groups().collect();
     let specs: Vec<&GroupSpec> = new.iter().map(|(spec, _)| *spec).collect();
-    let old: Vec<_> = place.in_state(GroupState::Active).map(|g| (&g.spec, g.size)).collect();
-    let differences = differences(&old, &new);
+    let active = || around.place.in_state(GroupState::Active);
+    let old: Vec<_> = active().map(|g| (&g.spec, g.size)).collect();
+    let differences = [differences(&old, &new), packages].concat();
     draft.done("compute differences", format!("{} differ", differences.len()));
-    if !same_requests(&Shares::plan(target, place, &specs).before, &around.traffic.state) {
+    if !same_requests(&Shares::plan(target, &around.place, &specs).before, &around.traffic.state) {
         let version = around.traffic.version.0;
         let note = format!("somebody else changed the traffic: version {version} is not Kiln's");
         draft.notes.push(note);
@@ -438,19 +479,22 @@ fn assemble(
         groups: specs.iter().map(|spec| GroupRef::from(*spec)).collect(),
     };
     let named = incoming.number.map_or_else(String::new, |number| format!(" as {number}"));
+    let leaving = room.iter().filter(|group| group.state == GroupState::Active);
     let cast = Cast {
         target,
         place,
         in_force: &around.traffic.state,
         new: incoming.new,
         reused: incoming.reused,
+        restore: leaving.map(approach::restore).collect(),
         room,
+        strategy,
         ready: incoming.ready,
         claims,
         settings: &incoming.settings,
-        pauses: pauses(request, &incoming.settings),
+        pauses: approach::pauses(request, &incoming.settings),
         judgement,
-        keep_warm: keep_warm(request, place.current.as_ref(), &incoming.settings),
+        keep_warm: approach::keep_warm(request, place.current.as_ref(), &incoming.settings),
         record,
         title: format!("{} {}{named} to {target}", request.ask.verb(), id.short()),
     };
@@ -462,25 +506,8 @@ fn assemble(
         differences,
         notes: draft.notes.clone(),
         hold: request.ask.holds(),
-        actions: red_black(&cast),
+        actions: actions(&cast),
     }
-}
-
-/// Who goes back is in a hurry, and has judged already.
-fn pauses(request: &Request, settings: &DeploymentSettings) -> Pauses {
-    match request.ask {
-        Ask::Rollback { .. } => Pauses::default(),
-        _ => settings.pauses,
-    }
-}
-
-/// How long the groups that are left stay warm: as the newer configuration says, which in a rollback
-/// is the one that goes.
-fn keep_warm(request: &Request, current: Option<&ActivationRow>, new: &DeploymentSettings) -> Span {
-    let goes = current
-        .filter(|_| matches!(request.ask, Ask::Rollback { .. }))
-        .and_then(|current| serde_json::from_str::<DeploymentSettings>(&current.settings).ok());
-    goes.as_ref().unwrap_or(new).keep_warm
 }
 
 // === impl Incoming ===
@@ -497,7 +524,7 @@ impl Incoming {
     }
 
     /// What is needed beyond what runs.
-    fn more(&self) -> impl Iterator<Item = (&GroupSpec, u32)> {
+    pub(super) fn more(&self) -> impl Iterator<Item = (&GroupSpec, u32)> {
         let new = self.new.iter().map(|spec| (spec, spec.params.desired));
         let grown = self.reused.iter().map(|(g, size)| (&g.spec, size.saturating_sub(g.size)));
         new.chain(grown).filter(|(_, count)| *count > 0)

@@ -43,14 +43,15 @@ impl Surroundings {
         warm.filter(|group| !used(group.spec.id)).cloned().collect()
     }
 
-    /// Refuses what would not fit, not even without the groups that can be spared.
+    /// Refuses what would not fit, not even without the groups that can be spared: `needed` at the
+    /// height of the deployment, for `more` in the end.
     pub(super) async fn fit(
         &self,
         more: &[(&GroupSpec, u32)],
+        needed: ByteSize,
         spare: &[KnownGroup],
     ) -> Result<Fit, Problem> {
         let room = Room::of(&self.provider.engine.capacity().await?);
-        let needed = memory(more);
         let spared: Vec<_> = spare.iter().map(|group| (&group.spec, group.size)).collect();
         if room.holds(needed) {
             return Ok(Fit::AsItIs);
@@ -68,7 +69,7 @@ impl Surroundings {
 }
 
 /// What instances of the given groups are promised.
-fn memory(groups: &[(&GroupSpec, u32)]) -> ByteSize {
+pub(super) fn memory(groups: &[(&GroupSpec, u32)]) -> ByteSize {
     let bytes =
         |(spec, count): &(&GroupSpec, u32)| spec.params.memory.0.saturating_mul(u64::from(*count));
     ByteSize(groups.iter().map(bytes).fold(0, u64::saturating_add))

@@ -9,7 +9,7 @@ use kiln_protocol::deployment::DeploymentState::{Completed, Invalid, Stuck, Undo
 use kiln_protocol::status::GroupState;
 
 /// A kind of plan, and the world it starts from.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Case {
     First,
     Second,
@@ -20,9 +20,13 @@ pub(crate) enum Case {
     MakesRoom,
     Resize,
     Stop,
+    Canary,
+    Rolling,
+    RollingUneven,
+    Highlander,
 }
 
-pub(crate) const CASES: [Case; 9] = [
+pub(crate) const CASES: [Case; 13] = [
     Case::First,
     Case::Second,
     Case::WithWorkers,
@@ -32,13 +36,18 @@ pub(crate) const CASES: [Case; 9] = [
     Case::MakesRoom,
     Case::Resize,
     Case::Stop,
+    Case::Canary,
+    Case::Rolling,
+    Case::RollingUneven,
+    Case::Highlander,
 ];
 
 impl Case {
     /// A world as it is before.
     pub(crate) async fn world(self) -> World {
         let world = World::new().await;
-        if matches!(self, Self::WithWorkers | Self::MixedRollback) {
+        let workers = [Self::WithWorkers, Self::MixedRollback, Self::Rolling, Self::Highlander];
+        if workers.contains(&self) {
             for version in ["1", "2", "3"] {
                 world.bake(version, &["web", "worker"]);
             }
@@ -49,6 +58,7 @@ impl Case {
         let before: &[&str] = match self {
             Self::First => &[],
             Self::Second | Self::WithWorkers | Self::Resize | Self::Stop => &["1"],
+            Self::Canary | Self::Rolling | Self::RollingUneven | Self::Highlander => &["1"],
             Self::WarmRollback | Self::ColdRollback | Self::MixedRollback | Self::MakesRoom => {
                 &["1", "2"]
             }
@@ -69,14 +79,36 @@ impl Case {
             })
             .await;
         }
+        if let Some(params) = self.strategy() {
+            world.configure("{}", "[]", params);
+        }
         orchestrator.halt();
         world
+    }
+
+    /// How the version that is deployed takes over, if not as it is by default.
+    fn strategy(self) -> Option<&'static str> {
+        match self {
+            Self::Canary => Some(
+                r#"{"strategy": {"type": "canary", "steps": [
+                    {"weight": 10, "duration": "1s"}, {"weight": 50, "duration": "0s"}]}}"#,
+            ),
+            Self::Rolling => Some(r#"{"strategy": {"type": "rolling"}}"#),
+            Self::RollingUneven => {
+                Some(r#"{"strategy": {"type": "rolling", "batch": 2}, "desiredCapacity": 5}"#)
+            }
+            Self::Highlander => Some(r#"{"strategy": {"type": "highlander"}}"#),
+            _ => None,
+        }
     }
 
     pub(crate) fn ask(self) -> Ask {
         match self {
             Self::First => Ask::Deploy(image("1")),
             Self::Second | Self::WithWorkers => Ask::Deploy(image("2")),
+            Self::Canary | Self::Rolling | Self::RollingUneven | Self::Highlander => {
+                Ask::Deploy(image("2"))
+            }
             Self::MakesRoom => Ask::Deploy(image("3")),
             Self::WarmRollback | Self::ColdRollback | Self::MixedRollback => {
                 Ask::Rollback { to: None }
@@ -93,6 +125,9 @@ impl Case {
             Self::Second | Self::WithWorkers | Self::Resize | Self::Stop => {
                 &["hello-prod-web-v001"]
             }
+            Self::Canary | Self::Rolling | Self::RollingUneven | Self::Highlander => {
+                &["hello-prod-web-v001"]
+            }
             Self::WarmRollback | Self::ColdRollback | Self::MixedRollback | Self::MakesRoom => {
                 &["hello-prod-web-v002"]
             }
@@ -106,6 +141,9 @@ impl Case {
                 &["hello-prod-web-v001"]
             }
             Self::Second | Self::WithWorkers => &["hello-prod-web-v002"],
+            Self::Canary | Self::Rolling | Self::RollingUneven | Self::Highlander => {
+                &["hello-prod-web-v002"]
+            }
             Self::ColdRollback | Self::MakesRoom => &["hello-prod-web-v003"],
             Self::Stop => &[],
         }
@@ -115,7 +153,7 @@ impl Case {
     pub(crate) async fn assert_done(self, world: &World, orchestrator: &Orchestrator) {
         assert_eq!(world.serving(orchestrator).await, self.after(), "{self:?}");
         self.assert_clean(world, orchestrator).await;
-        if !matches!(self, Self::Stop) {
+        if !matches!(self, Self::Stop | Self::Highlander) {
             world.assert_always_served();
         }
     }
@@ -125,7 +163,7 @@ impl Case {
         assert_eq!(world.serving(orchestrator).await, self.before(), "{self:?}");
         self.assert_clean(world, orchestrator).await;
         // What was never there before, an undo takes away; a stop means to.
-        if !matches!(self, Self::First | Self::Stop) {
+        if !matches!(self, Self::First | Self::Stop | Self::Highlander) {
             world.assert_always_served();
         }
         let running = orchestrator.status(&target()).await.unwrap();
@@ -218,7 +256,7 @@ async fn a_failure_at_each_call_leaves_everything_as_it_was() {
                     Completed => case.assert_done(&world, &orchestrator).await,
                     Invalid | Undone => case.assert_undone(&world, &orchestrator).await,
                     Stuck => {
-                        assert!(matches!(case, Case::Stop), "{what}");
+                        assert!(matches!(case, Case::Stop | Case::Highlander), "{what}");
                         orchestrator.undo(&target(), "bob").await.unwrap();
                         let undone = rest(&orchestrator, deployment.summary.id).await;
                         assert_eq!(undone.summary.state, Undone, "{undone:#?}");
@@ -296,7 +334,8 @@ async fn an_abort_at_each_record_can_be_undone() {
 /// An undo that is itself cut off by a crash at each of its commits.
 #[tokio::test]
 async fn a_crash_around_each_record_of_an_undo_is_recovered_from() {
-    for case in [Case::Second, Case::WithWorkers, Case::MixedRollback] {
+    let cases = [Case::Second, Case::WithWorkers, Case::MixedRollback, Case::Canary];
+    for case in cases.into_iter().chain([Case::Rolling, Case::Highlander]) {
         let world = case.world().await;
         let last = last_stop(&world, case).await;
         for notch in 0.. {

@@ -61,6 +61,7 @@ async fn every_step_and_action_is_told_in_order() {
         choose names
         render specs
         claim routes
+        check strategy
         check capacity
         compute differences
         seal plan

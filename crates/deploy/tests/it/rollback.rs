@@ -111,7 +111,7 @@ async fn a_cold_rollback_brings_the_configuration_of_then() {
     let colours: Vec<_> = plan.new_groups().map(|spec| &spec.user_data.properties).collect();
     assert_eq!(colours[0]["colour"], "red");
     let kinds: Vec<&str> = plan.differences.iter().map(|d| d.kind.as_str()).collect();
-    assert_eq!(kinds, ["image", "configuration"]);
+    assert_eq!(kinds, ["image", "configuration", "packages"]);
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use kiln_names::{
     AppName, CommitId, DeploymentId, Digest, EnvName, GroupId, ImageRef, ProcessName,
 };
 use kiln_protocol::configuration::Configuration;
+use kiln_protocol::deployment::Difference;
 use kiln_protocol::recipe::{ImageProcess, Processes, Stop};
 use kiln_store::Database;
 use std::collections::{BTreeMap, HashMap};
@@ -257,6 +258,21 @@ impl Images for Library {
         let images = self.images.lock().unwrap();
         let known = images.values().find(|(digest, _)| digest == image);
         known.map(|(_, facts)| facts.clone()).ok_or_else(|| Problem::not_found("no such image"))
+    }
+
+    /// Every image has another version of one package.
+    async fn package_changes(
+        &self,
+        old: &Digest,
+        new: &Digest,
+    ) -> Result<Vec<Difference>, Problem> {
+        let change = Difference {
+            kind: "packages".to_owned(),
+            name: "libpq5".to_owned(),
+            old: Some(old.short()),
+            new: Some(new.short()),
+        };
+        Ok(if old == new { Vec::new() } else { vec![change] })
     }
 }
 

@@ -4,8 +4,9 @@ use crate::chain::chain;
 use kiln_bakery::{Runnable, runnable};
 use kiln_deploy::Problem;
 use kiln_deploy::ports::{Foreign, ImageFacts, Images};
-use kiln_image::Store;
+use kiln_image::{PackageChange, Store};
 use kiln_names::{AppName, Digest, EnvName, ImageRef};
+use kiln_protocol::deployment::Difference;
 use kiln_store::{Database, images};
 
 /// Images that were baked here.
@@ -44,6 +45,24 @@ impl Images for BakedImages {
         let read = tokio::task::spawn_blocking(move || facts(&store, &digest)).await;
         read.map_err(|error| Problem::unavailable(error.to_string()))?
     }
+
+    async fn package_changes(
+        &self,
+        old: &Digest,
+        new: &Digest,
+    ) -> Result<Vec<Difference>, Problem> {
+        let (store, old, new) = (self.store.clone(), *old, *new);
+        let compare = move || store.package_changes(&old, &new);
+        let compared = tokio::task::spawn_blocking(compare).await;
+        let compared = compared.map_err(|error| Problem::unavailable(error.to_string()))?;
+        let changes = compared.map_err(|error| Problem::unavailable(error.to_string()))?;
+        Ok(changes.into_iter().map(difference).collect())
+    }
+}
+
+fn difference(change: PackageChange) -> Difference {
+    let PackageChange { name, old, new } = change;
+    Difference { kind: "packages".to_owned(), name, old, new }
 }
 
 fn facts(store: &Store, digest: &Digest) -> Result<ImageFacts, Problem> {

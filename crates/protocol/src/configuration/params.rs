@@ -54,11 +54,32 @@ impl Default for DeploymentSettings {
 }
 
 /// How a new release takes over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum Strategy {
     /// A new group beside the old one, then all traffic at once.
     RedBlack,
+    /// A new group of full size beside the old one, with a growing share of the traffic.
+    Canary {
+        /// The shares, growing; after the last step all traffic moves.
+        steps: Vec<CanaryStep>,
+    },
+    /// Batch by batch, for when two full groups do not fit.
+    Rolling {
+        /// How many instances of each process change at a time.
+        batch: u32,
+    },
+    /// The old group goes before the new one comes; in between nobody serves.
+    Highlander,
+}
+
+/// A share of the traffic, and how long it is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CanaryStep {
+    /// Percent of the requests, 1 to 99.
+    pub weight: u32,
+    /// How long the new group is watched at this share.
+    pub duration: Span,
 }
 
 /// A process with settings of its own.

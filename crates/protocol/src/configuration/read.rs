@@ -2,9 +2,9 @@
 
 use super::params::{CheckChoices, Choices, Override};
 use super::{
-    DeploymentParams, DeploymentSettings, MAX_CHECK, MAX_INSTANCES, MAX_KEPT, MAX_MEMORY,
-    MAX_MILLI_CPU, MAX_OVERRIDES, MAX_PIDS, MAX_ROUTES, MAX_THRESHOLD, MIN_CHECK, MIN_MEMORY,
-    MIN_MILLI_CPU, MilliCpu, Network, Pauses, Strategy,
+    CanaryStep, DeploymentParams, DeploymentSettings, MAX_CHECK, MAX_INSTANCES, MAX_KEPT,
+    MAX_MEMORY, MAX_MILLI_CPU, MAX_OVERRIDES, MAX_PIDS, MAX_ROUTES, MAX_THRESHOLD, MIN_CHECK,
+    MIN_MEMORY, MIN_MILLI_CPU, MilliCpu, Network, Pauses, Strategy,
 };
 use crate::document::{Document, Fields, Mistake, Reader, Value, shown};
 use kiln_names::{ByteSize, Host, PathPrefix, Route, Span};
@@ -59,7 +59,10 @@ const TOP_ONLY: &[&str] = &[
 const HEALTH_CHECK: &[&str] = &["path", "interval", "timeout", "unhealthyThreshold"];
 const STARTUP_CHECK: &[&str] = &["path", "interval", "timeout"];
 const ROUTE: &[&str] = &["host", "path"];
-const STRATEGY: &[&str] = &["type"];
+const STRATEGY: &[&str] = &["type", "steps", "batch"];
+const STEP: &[&str] = &["weight", "duration"];
+/// The most steps of a canary: more than people look at.
+const MAX_STEPS: usize = 20;
 
 pub(super) fn params(text: &str) -> Result<DeploymentParams, Mistake> {
     let document = Document::json(text)?;
@@ -99,12 +102,46 @@ fn said(fields: &Fields<'_>, key: &'static str) -> Result<bool, Mistake> {
 }
 
 fn strategy(reader: &Reader<'_>) -> Result<Strategy, Mistake> {
-    let kind = reader.fields(STRATEGY)?.require("type")?;
-    match kind.text()? {
-        "red-black" => Ok(Strategy::RedBlack),
-        other => {
-            Err(kind.refuse(format!("\"{}\" is not supported yet; \"red-black\" is", shown(other))))
+    let fields = reader.fields(STRATEGY)?;
+    let kind = fields.require("type")?;
+    let (known, strategy) = match kind.text()? {
+        "red-black" => (None, Strategy::RedBlack),
+        "canary" => (Some("steps"), Strategy::Canary { steps: steps(&fields.require("steps")?)? }),
+        "rolling" => {
+            let batch = fields.read("batch", |batch| batch.whole(1..=MAX_INSTANCES))?;
+            (Some("batch"), Strategy::Rolling { batch: batch.unwrap_or(1) })
         }
+        "highlander" => (None, Strategy::Highlander),
+        other => {
+            let known = "\"red-black\", \"canary\", \"rolling\" nor \"highlander\"";
+            return Err(kind.refuse(format!("\"{}\" is neither {known}", shown(other))));
+        }
+    };
+    for key in ["steps", "batch"].into_iter().filter(|key| Some(*key) != known) {
+        if let Some(stray) = fields.get(key) {
+            return Err(stray.refuse(format!("this strategy has no `{key}`")));
+        }
+    }
+    Ok(strategy)
+}
+
+/// The steps of a canary: shares that grow.
+fn steps(list: &Reader<'_>) -> Result<Vec<CanaryStep>, Mistake> {
+    let mut reached = 0;
+    let steps = list.each("steps", MAX_STEPS, |item| {
+        let fields = item.fields(STEP)?;
+        let weight = fields.require("weight")?;
+        let percent: u32 = weight.whole(1..=99)?;
+        if percent <= reached {
+            return Err(weight.refuse(format!("{percent} does not follow {reached}: shares grow")));
+        }
+        reached = percent;
+        let duration = fields.require("duration")?.span(Span::ZERO..=MAX_KEPT)?;
+        Ok(CanaryStep { weight: percent, duration })
+    })?;
+    match steps.is_empty() {
+        true => Err(list.refuse("a canary has at least one step")),
+        false => Ok(steps),
     }
 }
 

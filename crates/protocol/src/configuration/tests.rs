@@ -137,16 +137,45 @@ fn an_unknown_key_is_refused_at_every_level_with_the_nearest_one() {
     );
     bad_params(
         r#"{"strategy": {"type": "red-black", "pause": "1h"}}"#,
-        &expect!["line 1, column 36: strategy: unknown key `pause`; known here: type"],
+        &expect![
+            "line 1, column 36: strategy: unknown key `pause`; known here: type, steps, batch"
+        ],
     );
 }
 
 #[test]
-fn what_is_not_there_yet_is_refused_with_the_reason() {
+fn strategies_and_volumes_that_make_no_sense_are_refused_with_the_reason() {
     bad_params(
         r#"{"strategy": {"type": "canary"}}"#,
+        &expect!["line 1, column 2: strategy: the key `steps` is missing"],
+    );
+    bad_params(
+        r#"{"strategy": {"type": "canary", "steps": []}}"#,
+        &expect!["line 1, column 33: strategy.steps: a canary has at least one step"],
+    );
+    bad_params(
+        r#"{"strategy": {"type": "canary", "steps": [
+            {"weight": 20, "duration": "1m"}, {"weight": 20, "duration": "1m"}]}}"#,
+        &expect!["line 2, column 48: strategy.steps[1].weight: 20 does not follow 20: shares grow"],
+    );
+    bad_params(
+        r#"{"strategy": {"type": "canary", "steps": [{"weight": 100, "duration": "1m"}]}}"#,
+        &expect![
+            "line 1, column 44: strategy.steps[0].weight: a whole number from 1 to 99 is wanted"
+        ],
+    );
+    bad_params(
+        r#"{"strategy": {"type": "rolling", "batch": 0}}"#,
+        &expect!["line 1, column 34: strategy.batch: a whole number from 1 to 1000 is wanted"],
+    );
+    bad_params(
+        r#"{"strategy": {"type": "highlander", "batch": 1}}"#,
+        &expect!["line 1, column 37: strategy.batch: this strategy has no `batch`"],
+    );
+    bad_params(
+        r#"{"strategy": {"type": "blue-green"}}"#,
         &expect![[
-            r#"line 1, column 15: strategy.type: "canary" is not supported yet; "red-black" is"#
+            r#"line 1, column 15: strategy.type: "blue-green" is neither "red-black", "canary", "rolling" nor "highlander""#
         ]],
     );
     bad_params(

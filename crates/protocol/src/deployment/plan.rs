@@ -56,7 +56,8 @@ pub struct PlannedAction {
 /// One thing that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Difference {
-    /// What kind: `image`, `packages`, `configuration`, `secrets`, `capacity`, `routes`.
+    /// What kind: `image`, `packages`, `processes`, `configuration`, `secrets`, `capacity`,
+    /// `routes`.
     pub kind: String,
     /// What it is about: a key, a package, a process.
     pub name: String,

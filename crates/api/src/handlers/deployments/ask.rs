@@ -32,6 +32,21 @@ pub(crate) async fn plan(
     Ok(Json(describe::plan(&kiln, &plan).await?))
 }
 
+/// Shows what going back to an earlier release would do.
+#[utoipa::path(post, path = paths::ROLLBACK_PLAN, tag = "deployments",
+    request_body = RollbackRequest, responses((status = 200, body = Plan)))]
+pub(crate) async fn plan_rollback(
+    State(kiln): Shared,
+    Caller(by): Caller,
+    Names((app, env)): Names<(AppName, EnvName)>,
+    Body(RollbackRequest { to, message }): Body<RollbackRequest>,
+) -> Answer<Plan> {
+    let target = target(&kiln, app, env).await?;
+    let request = Request { target, ask: Ask::Rollback { to }, why: why(by, message) };
+    let plan = kiln.orchestrator.plan(&request).await?;
+    Ok(Json(describe::plan(&kiln, &plan).await?))
+}
+
 /// Deploys an image with its configuration.
 #[utoipa::path(post, path = paths::DEPLOY, tag = "deployments",
     request_body = DeployRequest,

@@ -1,14 +1,16 @@
 //! Images in the protocol's words.
 
 use kiln_bakery::{Runnable, has_init, runnable};
-use kiln_image::{Error, Store};
+use kiln_image::{Error, PackageChange, Store};
 use kiln_names::{AppName, Digest};
 use kiln_protocol::Timestamp;
 use kiln_protocol::bake::BakedLayer;
-use kiln_protocol::image::{Image, ImageLayer, ImageProcess, ImageSummary};
+use kiln_protocol::deployment::Difference;
+use kiln_protocol::image::{Image, ImageDiff, ImageLayer, ImageProcess, ImageSummary};
 use kiln_store::images::{self, ImageRow, VersionRow};
 use kiln_store::{Connection, StoreError};
 use serde::Deserialize as _;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The most images of one list.
 const MAX_LISTED: u32 = 10_000;
@@ -74,6 +76,55 @@ pub(super) fn image(
         processes: runnable(store, kept).map(processes).unwrap_or_default(),
         foreign: !has_init(kept),
     }
+}
+
+/// How two images differ: in packages, and in the processes that they can run.
+pub(super) fn diff(store: &Store, old: &Digest, new: &Digest) -> Result<ImageDiff, Error> {
+    let changes = store.package_changes(old, new)?.into_iter();
+    let packages = changes.map(|PackageChange { name, old, new }| Difference {
+        kind: "packages".to_owned(),
+        name,
+        old,
+        new,
+    });
+    let (before, after) = (store.image(old)?, store.image(new)?);
+    let differences = packages.chain(changed(&commands(store, &before), &commands(store, &after)));
+    let layers = |image: &kiln_image::Image, other: &kiln_image::Image| {
+        let known = |layer: &&kiln_image::Layer| {
+            !other.layers.iter().any(|other| other.diff_id == layer.diff_id)
+        };
+        image.layers.iter().filter(known).map(|layer| layer.bytes).sum()
+    };
+    Ok(ImageDiff {
+        old: *old,
+        new: *new,
+        bytes_only_in_old: layers(&before, &after),
+        bytes_only_in_new: layers(&after, &before),
+        differences: differences.collect(),
+    })
+}
+
+/// What each process runs, in one line.
+fn commands(store: &Store, image: &kiln_image::Image) -> BTreeMap<String, String> {
+    let line = |process: ImageProcess| {
+        let port = process.port.map(|port| format!(", port {port}")).unwrap_or_default();
+        let text = format!("{} as {}{port}", process.command.join(" "), process.user);
+        (process.name.to_string(), text)
+    };
+    let shown = runnable(store, image).map(processes).unwrap_or_default();
+    shown.into_iter().map(line).collect()
+}
+
+fn changed(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Vec<Difference> {
+    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let differ = names.into_iter().filter(|name| old.get(*name) != new.get(*name));
+    let difference = |name: &String| Difference {
+        kind: "processes".to_owned(),
+        name: name.clone(),
+        old: old.get(name).cloned(),
+        new: new.get(name).cloned(),
+    };
+    differ.map(difference).collect()
 }
 
 fn processes(runs: Runnable) -> Vec<ImageProcess> {
