@@ -152,7 +152,7 @@ async fn what_cannot_start_says_why_and_leaves_nothing() {
         .await;
     check(&|it| it.command[0] = "no-such".into(), "command no-such is not in the image").await;
     check(&|it| it.root.lower.push("/no/layer".into()), "there is no layer /no/layer").await;
-    check(&|it| it.cwd = "/no/where".into(), "failed to create the container").await;
+    check(&|it| it.cwd = "/bin/busybox".into(), "/bin/busybox").await;
     check(&|it| it.capabilities = vec!["NO_SUCH".into()], "failed to create the container").await;
     check(&|it| it.writable = vec!["/bin/busybox/x".into()], "/bin/busybox").await;
     check(&|it| it.v = 2, "version 2").await;

@@ -44,6 +44,9 @@ impl Act for RetireGroups {
     }
 
     fn summary(&self) -> String {
+        if self.groups.is_empty() {
+            return "remove what was kept warm".to_owned();
+        }
         let keep = self.groups.iter().map(|retiree| match retiree.due {
             Due::After(keep) if keep > Span::ZERO => format!("keep {} {keep}", retiree.group),
             Due::After(_) => format!("remove {}", retiree.group),

@@ -170,29 +170,28 @@ async fn a_highlander_leaves_before_the_next_one_comes() {
     plan_by(
         r#"{"strategy": {"type": "highlander"}}"#,
         expect![[r#"
-        1  create  claim-routes       claim hello.prod.localhost/
-        2  create  announce           deploy RELEASE as v002 to hello in prod begins
-        3  create  ensure-image       bring image d4735e3a265e
-        4  create  apply-traffic      take all traffic away
-        5  create  await-in-force     routes and weights in force
-        6  create  remove-groups      remove hello-prod-web-v001, hello-prod-worker-v001
-        7  create  await-gone         hello-prod-web-v001, hello-prod-worker-v001 gone
-        8  create  ensure-image       bring image d4735e3a265e
-        9  create  ensure-groups      make hello-prod-web-v002, hello-prod-worker-v002
-        10 create  apply-traffic      check the new groups, without traffic
-        11 create  resize-groups      resize hello-prod-web-v002 to 2, hello-prod-worker-v002 to 2
-        12 settle  await-exist        there: hello-prod-web-v002 (2), hello-prod-worker-v002 (2)
-        13 settle  await-started      started: hello-prod-web-v002 (2), hello-prod-worker-v002 (2)
-        14 settle  await-startup      healthy: hello-prod-web-v002 (2), hello-prod-worker-v002 (2)
-        15 settle  await-stable       stable: hello-prod-web-v002 (2), hello-prod-worker-v002 (2)
-        16 shift   await-routed       healthy for the router: hello-prod-web-v002 (2)
-        17 shift   apply-traffic      move all traffic to hello-prod-web-v002
-        18 shift   await-in-force     routes and weights in force
-        19 finish  retire-groups      
-        20 finish  record-release     RELEASE is active: hello-prod-web-v002, hello-prod-worker-v002
-        21 finish  free-routes        free all routes but 1
-        22 finish  announce           deploy RELEASE as v002 to hello in prod is done
-    "#]],
+            1  create  claim-routes       claim hello.prod.localhost/
+            2  create  announce           deploy RELEASE as v002 to hello in prod begins
+            3  create  ensure-image       bring image d4735e3a265e
+            4  create  apply-traffic      take all traffic away
+            5  create  await-in-force     routes and weights in force
+            6  create  remove-groups      remove hello-prod-web-v001, hello-prod-worker-v001
+            7  create  await-gone         hello-prod-web-v001, hello-prod-worker-v001 gone
+            8  create  ensure-groups      make hello-prod-web-v002, hello-prod-worker-v002
+            9  create  apply-traffic      check the new groups, without traffic
+            10 create  resize-groups      resize hello-prod-web-v002 to 2, hello-prod-worker-v002 to 2
+            11 settle  await-exist        there: hello-prod-web-v002 (2), hello-prod-worker-v002 (2)
+            12 settle  await-started      started: hello-prod-web-v002 (2), hello-prod-worker-v002 (2)
+            13 settle  await-startup      healthy: hello-prod-web-v002 (2), hello-prod-worker-v002 (2)
+            14 settle  await-stable       stable: hello-prod-web-v002 (2), hello-prod-worker-v002 (2)
+            15 shift   await-routed       healthy for the router: hello-prod-web-v002 (2)
+            16 shift   apply-traffic      move all traffic to hello-prod-web-v002
+            17 shift   await-in-force     routes and weights in force
+            18 finish  retire-groups      remove what was kept warm
+            19 finish  record-release     RELEASE is active: hello-prod-web-v002, hello-prod-worker-v002
+            20 finish  free-routes        free all routes but 1
+            21 finish  announce           deploy RELEASE as v002 to hello in prod is done
+        "#]],
     )
     .await;
 }

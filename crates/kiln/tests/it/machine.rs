@@ -42,6 +42,8 @@ impl Machine {
         let install = InstallId::from_random(rand::random());
         std::fs::write(data.path().join("install"), install.to_string()).unwrap();
         let network = Network::ensure(install, None).unwrap();
+        // As the server does, for its bakes: an install without it has drifted.
+        network.ensure_bridge(Network::BAKE).unwrap();
         let router = start_router(data.path());
         let image = busybox_image(&Store::open(&data.path().join("images")).unwrap(), page);
         let machine = Self { data, install, network, router, image };
