@@ -10,6 +10,7 @@ mod configuration;
 mod containment;
 mod crashes;
 mod debian;
+mod disk;
 mod drift;
 mod failures;
 mod git;
