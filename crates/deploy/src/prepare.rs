@@ -7,6 +7,8 @@
 
 mod approach;
 mod draft;
+mod goal;
+mod image;
 mod others;
 mod release;
 mod secrets;

@@ -1,38 +1,26 @@
 //! Preparing what goes to another release: deploy, redeploy, rollback.
 
+use super::goal::{Goal, back_from, goal};
+use super::image::{check_architecture, check_configuration, check_embargo, check_image, image};
 use super::surroundings::{Fit, Surroundings};
 use super::{Draft, approach, secrets, warm};
 use crate::actions::RecordRelease;
 use crate::decide::Refusal;
 use crate::difference::differences;
 use crate::kit::Kit;
-use crate::place::{Claim, GroupRef, KnownGroup, stored_release};
+use crate::place::{Claim, GroupRef, KnownGroup};
 use crate::plan::{Cast, Plan, Shares, actions, same_requests};
 use crate::ports::ImageFacts;
-use crate::{Ask, Deploy, Problem, Release, Request, Target};
+use crate::{Ask, Problem, Release, Request, Target};
 use kiln_engine::{GroupSpec, UserData};
-use kiln_names::{CommitId, Digest, GroupId, GroupName, GroupNumber, ReleaseId};
+use kiln_names::{CommitId, Digest, GroupId, GroupName, GroupNumber};
 use kiln_protocol::configuration::{Configuration, DeploymentSettings, Network, Strategy};
 use kiln_protocol::deployment::Difference;
 use kiln_protocol::status::GroupState;
-use kiln_store::activations::ActivationRow;
-use kiln_store::{activations, releases, route_claims};
+use kiln_store::route_claims;
 
-/// How far back a chain of activations is followed.
-const MAX_BACK: usize = 10_000;
 /// The most packages whose change a journal keeps.
 const MAX_PACKAGES: usize = 200;
-
-/// Which release to go to, before its parts were looked at.
-#[derive(Debug, Clone)]
-pub(super) struct Goal {
-    /// The release, if it was deployed before.
-    pub(super) known: Option<Release>,
-    /// The activation that a rollback from there returns to.
-    pub(super) back: Option<u64>,
-    /// The activation that is returned to.
-    pub(super) returns_to: Option<ActivationRow>,
-}
 
 /// What is deployed: groups to be made and groups to be used again.
 #[derive(Debug)]
@@ -120,117 +108,6 @@ async fn packages(draft: &mut Draft<'_>, around: &Surroundings, new: &Digest) ->
     changes
 }
 
-/// Which release is meant.
-async fn goal(kit: &Kit, request: &Request, around: &Surroundings) -> Result<Goal, Problem> {
-    let (target, current) = (&request.target, around.place.current.as_ref());
-    match &request.ask {
-        Ask::Rollback { to } => rollback_goal(kit, target, around, to.as_deref()).await,
-        Ask::Deploy(Deploy { release: Some(prefix), .. }) => {
-            let id = find_release(kit, target, prefix).await?;
-            let known = stored_release(&mut *kit.db.read().await?, id).await?;
-            Ok(Goal { known: Some(known), back: back_from(current, Some(id)), returns_to: None })
-        }
-        _ => Ok(Goal { known: None, back: None, returns_to: None }),
-    }
-}
-
-/// Where a rollback returns to from a new activation that follows `current`.
-fn back_from(current: Option<&ActivationRow>, new: Option<ReleaseId>) -> Option<u64> {
-    let current = current?;
-    // What was stopped, or is deployed again, is not what anybody wants to go back to.
-    if current.release.is_none() || current.release == new {
-        return current.back;
-    }
-    Some(current.number)
-}
-
-async fn rollback_goal(
-    kit: &Kit,
-    target: &Target,
-    around: &Surroundings,
-    to: Option<&str>,
-) -> Result<Goal, Problem> {
-    let nothing = || Problem::invalid(format!("nothing was ever deployed of {target}"));
-    let current = around.place.current.as_ref().ok_or_else(nothing)?;
-    let mut db = kit.db.read().await?;
-    let returns_to = match to {
-        None => {
-            let first = || Problem::invalid(format!("{target} has no earlier release"));
-            let active = around.place.release();
-            earlier(&mut db, current, active).await?.ok_or_else(first)?
-        }
-        Some(prefix) => {
-            drop(db);
-            let id = find_release(kit, target, prefix).await?;
-            db = kit.db.read().await?;
-            let never = || Problem::invalid(format!("{} was never active", id.short()));
-            activations::of_release(&mut db, &target.app, &target.env, id)
-                .await?
-                .ok_or_else(never)?
-        }
-    };
-    let id = returns_to.release.ok_or_else(|| Problem::invalid("it was stopped then"))?;
-    if around.place.release() == Some(id) {
-        return Err(Problem::invalid(format!("{} is active already", id.short())));
-    }
-    let known = stored_release(&mut db, id).await?;
-    let behind = is_behind(&mut db, current, returns_to.number).await?;
-    let back = if behind { returns_to.back } else { back_from(Some(current), Some(id)) };
-    Ok(Goal { known: Some(known), back, returns_to: Some(returns_to) })
-}
-
-/// The newest activation behind `current` of another release than the active one. What was stopped, and
-/// deployed again, is behind itself.
-async fn earlier(
-    db: &mut sqlx::SqliteConnection,
-    current: &ActivationRow,
-    active: Option<ReleaseId>,
-) -> Result<Option<ActivationRow>, Problem> {
-    let mut at = current.back;
-    for _ in 0..MAX_BACK {
-        let Some(number) = at else { return Ok(None) };
-        let Some(row) = activations::get(db, number).await? else { return Ok(None) };
-        if row.release.is_some() && row.release != active {
-            return Ok(Some(row));
-        }
-        at = row.back;
-    }
-    Ok(None)
-}
-
-/// Whether going back again and again from `current` meets the given activation.
-async fn is_behind(
-    db: &mut sqlx::SqliteConnection,
-    current: &ActivationRow,
-    wanted: u64,
-) -> Result<bool, Problem> {
-    let mut at = current.back;
-    for _ in 0..MAX_BACK {
-        match at {
-            None => return Ok(false),
-            Some(number) if number == wanted => return Ok(true),
-            Some(number) => at = activations::get(db, number).await?.and_then(|row| row.back),
-        }
-    }
-    Ok(false)
-}
-
-/// The release that a person means by its whole id or the beginning of it.
-async fn find_release(kit: &Kit, target: &Target, prefix: &str) -> Result<ReleaseId, Problem> {
-    let digits = prefix.strip_prefix("r-").unwrap_or_default();
-    let good = (4..=64).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_hexdigit());
-    if !good {
-        let message = format!("{prefix:?} is not a release: r- and at least 4 digits");
-        return Err(Problem::invalid(message));
-    }
-    let mut db = kit.db.read().await?;
-    match releases::find(&mut db, &target.app, &target.env, prefix).await?.as_slice() {
-        [only] => Ok(*only),
-        [] => Err(Problem::not_found(format!("{target} has no release {prefix}"))),
-        _ => Err(Problem::invalid(format!("{prefix} is the beginning of several releases"))),
-    }
-}
-
 /// Everything from the image and the configuration: the groups are all new.
 async fn cold(
     draft: &mut Draft<'_>,
@@ -274,93 +151,6 @@ async fn pin(kit: &Kit, request: &Request, goal: &Goal) -> Result<CommitId, Prob
         (None, _) => None,
     };
     kit.ports.configurations.pin(&request.target, revision).await
-}
-
-/// The image, and its name if it was chosen as the newest.
-async fn image(
-    kit: &Kit,
-    request: &Request,
-    around: &Surroundings,
-    goal: &Goal,
-) -> Result<(Digest, Option<String>), Problem> {
-    let (target, images) = (&request.target, &kit.ports.images);
-    match (&goal.known, &request.ask) {
-        (Some(release), _) => Ok((release.image, None)),
-        (None, Ask::Redeploy) => {
-            let nothing = || Problem::invalid(format!("nothing of {target} is active"));
-            let id = around.place.release().ok_or_else(nothing)?;
-            Ok((stored_release(&mut *kit.db.read().await?, id).await?.image, None))
-        }
-        (None, Ask::Deploy(Deploy { image: Some(image), .. })) => {
-            Ok((images.resolve(image).await?, None))
-        }
-        (None, _) => {
-            let app = &target.app;
-            let none =
-                || Problem::not_found(format!("{app} was never baked: kiln bake {app} VERSION"));
-            let (image, name) = images.newest(app).await?.ok_or_else(none)?;
-            Ok((image, Some(name)))
-        }
-    }
-}
-
-fn check_image(target: &Target, image: &Digest, facts: &ImageFacts) -> Result<(), Problem> {
-    match &facts.app {
-        Some(app) if *app != target.app => {
-            let message = format!("image {} is of {app}, not of {}", image.short(), target.app);
-            Err(Problem::invalid(message))
-        }
-        _ if facts.processes.is_empty() => {
-            Err(Problem::invalid(format!("image {} has no process to run", image.short())))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn check_configuration(
-    target: &Target,
-    configuration: &Configuration,
-    facts: &ImageFacts,
-) -> Result<(), Problem> {
-    let fits = configuration.check(&target.app, &target.env, &facts.processes);
-    fits.map_err(|error| Problem::invalid(error.to_string()))?;
-    let Some(foreign) = &facts.foreign else { return Ok(()) };
-    if !configuration.launch.commands().is_empty() {
-        let message = "launch-data.json has commands, and the image was not baked by Kiln: nothing \
-                       in it runs them; bake it on a base from the image, or empty the file";
-        return Err(Problem::invalid(message));
-    }
-    match (facts.processes.main(), foreign.ports.as_slice()) {
-        (Some((process, run)), [_, _, ..]) if run.port.is_none() => {
-            let ports: Vec<String> = foreign.ports.iter().map(ToString::to_string).collect();
-            let message = format!(
-                "the image exposes the ports {}; deployment-params.json has to say which one is \
-                 served: {{\"processes\": {{\"{process}\": {{\"port\": {}}}}}}}",
-                ports.join(", "),
-                ports[0]
-            );
-            Err(Problem::invalid(message))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn check_embargo(image: &Digest, facts: &ImageFacts) -> Result<(), Problem> {
-    match &facts.embargo {
-        None => Ok(()),
-        Some(embargo) => {
-            let message = format!("image {} may not run here: {embargo}", image.short());
-            Err(Problem::not_allowed(message))
-        }
-    }
-}
-
-fn check_architecture(around: &Surroundings, facts: &ImageFacts) -> Result<(), Problem> {
-    let (image, engine) = (&facts.architecture, &around.provider.architecture);
-    if image == engine {
-        return Ok(());
-    }
-    Err(Problem::invalid(format!("the image is for {image}, the engine runs {engine}")))
 }
 
 /// The specs of all processes, frozen.
