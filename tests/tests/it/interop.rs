@@ -2,6 +2,7 @@
 
 use kiln_tests::{Docker, Kiln, Project, Ran, USER, rootfs};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use std::path::Path;
 use std::process::Command;
 
@@ -95,8 +96,12 @@ fn a_foreign_image_deploys_and_answers_through_the_router() {
     kiln.done(["app", "create", "foreign"]);
     let properties = r#"{"greeting": "good morning"}"#;
     let _put = kiln.put("foreign", "application-properties.json", properties).exits(0);
+    let _set = kiln.set_token("foreign", b"of umoci").exits(0);
     kiln.done(["deploy", "foreign", "prod", "foreign:2", "-m", "from umoci"]);
     assert_eq!(kiln.get("foreign").text(), "from umoci\n");
+    let secret = kiln_load::get(&kiln.target("foreign"), "/secret").unwrap().text();
+    let digest: String = Sha256::digest(b"of umoci").iter().map(|b| format!("{b:02x}")).collect();
+    assert_eq!(secret, digest);
     let greeting = kiln_load::get(&kiln.target("foreign"), "/greeting").unwrap().text();
     assert_eq!(greeting, "good morning");
     // Nothing in it could run launch data.
