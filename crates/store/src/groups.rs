@@ -196,6 +196,20 @@ pub async fn get(
     query.fetch_optional(db).await?.as_ref().map(read).transpose()
 }
 
+/// Whether an application in an environment has, or ever had, a group of that name.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn was_ever(
+    db: &mut SqliteConnection,
+    (app, env): (&AppName, &EnvName),
+    name: &GroupName,
+) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM server_groups WHERE name = ? AND app = ? AND env = ?)";
+    let query = sqlx::query_scalar(sql).bind(name.to_string()).bind(app.as_str());
+    Ok(query.bind(env.as_str()).fetch_one(db).await?)
+}
+
 /// The applications and environments that have groups, in their order.
 ///
 /// # Errors

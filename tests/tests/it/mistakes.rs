@@ -73,6 +73,9 @@ fn what_does_not_exist_is_not_found() {
     kiln.run(["deployment", "0123456789ab"]).exits(6).says(&["0123456789ab"]);
     kiln.done(["bake", "hello", "1", "--dir", project.dir()]);
     kiln.run(["image", "show", "hello:2"]).exits(6).says(&["hello:2"]);
+    let group = "hello-prod-web-v009";
+    let lines = kiln.run(["logs", "hello", "prod", "--group", group]).exits(6);
+    lines.says(&[group, "kiln status hello prod"]);
 }
 
 #[test]

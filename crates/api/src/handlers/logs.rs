@@ -9,8 +9,9 @@ use futures_util::StreamExt as _;
 use kiln_catalog::{applications, environments};
 use kiln_engine::{LogLine as Read, LogQuery, Source};
 use kiln_names::{AppName, EnvName, GroupName, InstanceId};
-use kiln_protocol::paths;
 use kiln_protocol::status::LogLine;
+use kiln_protocol::{Code, paths};
+use kiln_store::groups;
 use serde::Deserialize;
 
 /// How many of each instance's last lines are sent unless told, and at most.
@@ -46,6 +47,14 @@ pub(crate) async fn logs(
     environments::show(&kiln.database, &env).await?;
     let provider = kiln.engines.of(&env)?;
     let Which { group, instance, tail, follow } = which;
+    if let Some(name) = &group {
+        let db = &mut *kiln.database.read().await?;
+        if !groups::was_ever(db, (&app, &env), name).await? {
+            let detail = format!("{app} has no group {name} in {env}");
+            let refusal = Refusal::new(Code::GroupNotFound, detail);
+            return Err(refusal.hint(format!("kiln status {app} {env} names them.")));
+        }
+    }
     let tail = tail.unwrap_or(TAIL).min(MAX_TAIL);
     let query = LogQuery { app, env, group, instance, tail, follow };
     let lines = provider.engine.logs(query).await?;
