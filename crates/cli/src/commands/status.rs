@@ -60,7 +60,7 @@ impl Status {
 }
 
 fn words(status: &[Running]) -> String {
-    let head = ["GROUP", "STATE", "HEALTHY", "TRAFFIC", "MEMORY", "VERSION"];
+    let head = ["GROUP", "STATE", "HEALTHY", "TRAFFIC", "PEAK/LIMIT", "VERSION"];
     let mut table = Table::new(head);
     for running in status {
         for group in &running.groups {
@@ -87,9 +87,9 @@ fn row(running: &Running, group: &Group) -> [String; 6] {
     ]
 }
 
-/// What the largest instance uses, of what it may.
+/// The most memory that any instance ever used, of what it may.
 fn memory(group: &Group) -> String {
-    let used = group.memory.map(|memory| size(memory.0));
+    let used = group.memory_peak.or(group.memory).map(|memory| size(memory.0));
     match (used, group.memory_limit) {
         (Some(used), Some(limit)) => format!("{used}/{limit}"),
         (used, _) => or_dash(used),
