@@ -105,32 +105,6 @@ fn a_disk_that_fills_at_any_moment_of_a_ship_breaks_nothing() {
 }
 
 #[test]
-fn a_disk_that_fills_during_a_deployment_ends_it_or_lets_it_wait() {
-    let (kiln, project) = serving();
-    let allowed = Allowed::only_now("hello 1");
-    let running = load(&kiln, &allowed);
-    for (n, wait) in (2..).zip([0, 20, 50, 90, 150, 250]) {
-        let version = format!("hello {n}");
-        project.says(&format!("{version}\n"));
-        allowed.also(&version);
-        kiln.done(["bake", "hello", &n.to_string(), "--dir", project.dir()]);
-        let deploy = ["deploy", "hello", "prod", "-m", "on", "--detach"];
-        let id = kiln.json(deploy)["id"].as_str().unwrap().to_owned();
-        let since = Instant::now();
-        until("the moment", SOON, || since.elapsed() >= Duration::from_millis(wait));
-        kiln.disk().fill(0);
-        let ran = run_on_full(&kiln, ["watch", &id]);
-        settle(&kiln, &ran);
-        nothing_is_half(&kiln);
-        kiln.done(["deploy", "hello", "prod", "-m", "again"]);
-        allowed.only(&version);
-        let_pass(&running, 20);
-    }
-    let report = running.stop();
-    assert_eq!(report.failures(), 0, "{report}{}", kiln.logs());
-}
-
-#[test]
 fn a_full_disk_is_named_with_what_to_do() {
     let (kiln, project) = serving();
     project.says("hello 2\n");
