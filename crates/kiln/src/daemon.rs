@@ -143,6 +143,9 @@ pub(crate) fn run(daemon: &impl Daemon) -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::new("info"))
         .with_writer(std::io::stderr)
+        // It would tell of a line that could not be written with `eprintln!`, which panics where the
+        // same full disk takes that one neither, and ends whatever task had something to say.
+        .log_internal_errors(false)
         .with_ansi(false)
         .init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();

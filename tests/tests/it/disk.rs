@@ -2,7 +2,7 @@
 
 use crate::traffic::{let_pass, load};
 use kiln_load::Allowed;
-use kiln_tests::{Kiln, Project, Ran, until};
+use kiln_tests::{Kiln, Project, Ran, SmallDisk, until};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::Path;
@@ -105,6 +105,32 @@ fn a_disk_that_fills_at_any_moment_of_a_ship_breaks_nothing() {
 }
 
 #[test]
+fn a_disk_that_fills_during_a_deployment_ends_it_or_lets_it_wait() {
+    let (kiln, project) = serving();
+    let allowed = Allowed::only_now("hello 1");
+    let running = load(&kiln, &allowed);
+    for (n, wait) in (2..).zip([0, 20, 50, 90, 150, 250]) {
+        let version = format!("hello {n}");
+        project.says(&format!("{version}\n"));
+        allowed.also(&version);
+        kiln.done(["bake", "hello", &n.to_string(), "--dir", project.dir()]);
+        let deploy = ["deploy", "hello", "prod", "-m", "on", "--detach"];
+        let id = kiln.json(deploy)["id"].as_str().unwrap().to_owned();
+        let since = Instant::now();
+        until("the moment", SOON, || since.elapsed() >= Duration::from_millis(wait));
+        kiln.disk().fill(0);
+        let ran = run_on_full(&kiln, ["watch", &id]);
+        settle(&kiln, &ran);
+        nothing_is_half(&kiln);
+        kiln.done(["deploy", "hello", "prod", "-m", "again"]);
+        allowed.only(&version);
+        let_pass(&running, 20);
+    }
+    let report = running.stop();
+    assert_eq!(report.failures(), 0, "{report}{}", kiln.logs());
+}
+
+#[test]
 fn a_full_disk_is_named_with_what_to_do() {
     let (kiln, project) = serving();
     project.says("hello 2\n");
@@ -161,4 +187,26 @@ fn a_disk_without_another_file_is_named_and_breaks_nothing() {
     nothing_is_half(&kiln);
     kiln.done(["ship", "hello", "prod", "--dir", project.dir(), "-m", "again"]);
     assert_eq!(kiln.get("hello").text(), "hello 2\n");
+}
+
+#[test]
+fn a_log_that_takes_no_line_stops_nothing() {
+    let kiln = Kiln::not_started();
+    let logs = SmallDisk::mount(kiln.scratch()).unwrap();
+    fs::create_dir(kiln.data()).unwrap();
+    std::os::unix::fs::symlink(logs.path(), kiln.data().join("log")).unwrap();
+    logs.fill(0);
+    kiln.up().unwrap();
+    kiln.know_tiny();
+    let project = Project::serving(&kiln, "hello", "hello 1\n");
+    kiln.done(["ship", "hello", "prod", "--dir", project.dir(), "-m", "first light"]);
+    // Refused until this is away, of which the server has something to say.
+    let in_the_way = kiln.data().join("router/table.new");
+    fs::create_dir_all(&in_the_way).unwrap();
+    let deploy = ["deploy", "hello", "prod", "-m", "again", "--detach"];
+    let id = kiln.json(deploy)["id"].as_str().unwrap().to_owned();
+    until("the new instances run", SOON, || kiln.instance_pids().len() == 4);
+    fs::remove_dir(&in_the_way).unwrap();
+    kiln.done(["watch", &id]);
+    assert_eq!(fs::metadata(logs.path().join("server.log")).unwrap().len(), 0);
 }
