@@ -3,7 +3,8 @@
 use crate::model::{Group, Instance, Model, Phase};
 use kiln_engine::{ClusterTraffic, GroupSpec, TrafficState};
 use kiln_names::{GroupId, ProcessName};
-use kiln_router::{Check, Cluster, Endpoint, StartupCheck};
+use kiln_protocol::configuration;
+use kiln_router::{Check, CheckKind, Cluster, Endpoint, StartupCheck};
 use std::collections::BTreeMap;
 
 /// The clusters of the whole machine. Groups that no traffic lists stand in them with weight 0, so
@@ -73,14 +74,23 @@ fn endpoints(group: &Group) -> impl Iterator<Item = Endpoint> {
 fn check_of(spec: &GroupSpec) -> Check {
     let (health, startup) = (&spec.params.health_check, &spec.params.startup_check);
     Check {
+        kind: kind(health.kind),
         path: health.path.to_string(),
         interval: health.interval,
         timeout: health.timeout,
         unhealthy_threshold: health.unhealthy_threshold,
         startup: StartupCheck {
+            kind: kind(startup.kind),
             path: startup.path.to_string(),
             interval: startup.interval,
             timeout: startup.timeout,
         },
+    }
+}
+
+fn kind(kind: configuration::CheckKind) -> CheckKind {
+    match kind {
+        configuration::CheckKind::Http => CheckKind::Http,
+        configuration::CheckKind::Tcp => CheckKind::Tcp,
     }
 }

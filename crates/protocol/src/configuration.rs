@@ -17,7 +17,9 @@ pub use file::{ConfigurationFile, InvalidConfiguration};
 pub use launch::LaunchData;
 pub use limits::*;
 pub use params::{CanaryStep, DeploymentParams, DeploymentSettings, Pauses, Strategy};
-pub use process_params::{CheckPath, HealthCheck, MilliCpu, Network, ProcessParams, StartupCheck};
+pub use process_params::{
+    CheckKind, CheckPath, HealthCheck, MilliCpu, Network, ProcessParams, StartupCheck,
+};
 pub use properties::{Properties, variable_name, variables};
 
 /// The three files of one commit, each valid by itself.

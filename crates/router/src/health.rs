@@ -87,8 +87,11 @@ pub(crate) async fn watch(instance: Arc<Instance>) {
     loop {
         let check = instance.check.load_full();
         let starting = judge.is_starting();
-        let path = if starting { &check.startup.path } else { &check.path };
-        let outcome = probe::ask(instance.address, path, check.timeout.get()).await;
+        let (kind, path) = match starting {
+            true => (check.startup.kind, &check.startup.path),
+            false => (check.kind, &check.path),
+        };
+        let outcome = probe::ask(instance.address, kind, path, check.timeout.get()).await;
         let late = began.elapsed() >= check.startup.timeout.get();
         let health = judge.after(outcome.passed, check.unhealthy_threshold, late);
         if outcome.passed {

@@ -48,4 +48,4 @@ pub use control::{ApplyError, Control, StatusError};
 pub use serve::{RouterError, Settings, Socket, leaving, run};
 pub use status::{GroupStatus, Health, InstanceStatus, Latency, Status};
 pub use stored::StoredError;
-pub use table::{Check, Cluster, Endpoint, Group, StartupCheck, Table, TableError};
+pub use table::{Check, CheckKind, Cluster, Endpoint, Group, StartupCheck, Table, TableError};

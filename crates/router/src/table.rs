@@ -62,11 +62,14 @@ pub struct Endpoint {
     pub check: Check,
 }
 
-/// How an instance is checked for as long as it is in the table: `GET path`, 2xx or 3xx is a pass.
+/// How an instance is checked for as long as it is in the table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Check {
-    /// What is asked for, with its query if it has one.
+    /// How it is asked.
+    #[serde(default, skip_serializing_if = "CheckKind::is_default")]
+    pub kind: CheckKind,
+    /// What is asked for over HTTP, with its query if it has one.
     pub path: String,
     /// The time from one check to the next, spread by a tenth.
     pub interval: Span,
@@ -78,12 +81,26 @@ pub struct Check {
     pub startup: StartupCheck,
 }
 
+/// How an instance is asked. Left out where it is HTTP: routers of before there were others read on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CheckKind {
+    /// `GET path`; 2xx or 3xx is a pass.
+    #[default]
+    Http,
+    /// A connection over TCP; that it is accepted is a pass.
+    Tcp,
+}
+
 /// How an instance is checked until its first pass: at once, then after 10 ms, growing by half each
 /// time up to the interval. One try may take as long as [`Check::timeout`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StartupCheck {
-    /// What is asked for.
+    /// How it is asked.
+    #[serde(default, skip_serializing_if = "CheckKind::is_default")]
+    pub kind: CheckKind,
+    /// What is asked for over HTTP.
     pub path: String,
     /// The longest time from one try to the next.
     pub interval: Span,
@@ -126,10 +143,17 @@ pub enum TableError {
     },
 }
 
+impl CheckKind {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl Default for Check {
     /// `GET /` every 2 s, 2 s for the answer, unhealthy after 3 failures, 60 s to start.
     fn default() -> Self {
         Self {
+            kind: CheckKind::Http,
             path: "/".to_owned(),
             interval: Span::seconds(2),
             timeout: Span::seconds(2),
@@ -141,7 +165,12 @@ impl Default for Check {
 
 impl Default for StartupCheck {
     fn default() -> Self {
-        Self { path: "/".to_owned(), interval: Span::seconds(2), timeout: Span::seconds(60) }
+        Self {
+            kind: CheckKind::Http,
+            path: "/".to_owned(),
+            interval: Span::seconds(2),
+            timeout: Span::seconds(60),
+        }
     }
 }
 

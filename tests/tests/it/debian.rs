@@ -1,6 +1,8 @@
 //! The examples on Debian, with packages from the machine's mirrors.
 
 use kiln_tests::{Kiln, debian, repository, suite, until};
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -54,6 +56,56 @@ fn flask_greets_as_configured_and_its_worker_works() {
     until("the worker works", SOON, || {
         kiln.done(["logs", "hello-world", "prod"]).stdout.contains("for the 1. time.")
     });
+}
+
+/// What serves no HTTP is checked by a connection, and reached where its instance listens.
+#[test]
+fn redis_is_checked_over_tcp_and_replaced_when_it_dies() {
+    let kiln = kiln();
+    kiln.done(["app", "create", "redis"]);
+    let params = r#"{"min": 1, "routes": [], "healthCheck": {"type": "tcp", "interval": "200ms"}}"#;
+    let _put = kiln.put("redis", "deployment-params.json", params).exits(0);
+    let directory = kiln.scratch().join("redis");
+    std::fs::create_dir(&directory).unwrap();
+    std::fs::write(directory.join("kiln.toml"), REDIS).unwrap();
+    kiln.done(["ship", "redis", "prod", "--dir", &directory.to_string_lossy(), "-m", "a cache"]);
+    let (first, answer) = ping(&kiln).unwrap();
+    assert_eq!(answer, "+PONG\r\n");
+    for pid in kiln.instance_pids().into_values().flatten() {
+        let pid = rustix::process::Pid::from_raw(pid).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).ok();
+    }
+    until("another one answers", SOON, || {
+        ping(&kiln).is_some_and(|(id, answer)| id != first && answer == "+PONG\r\n")
+    });
+}
+
+const REDIS: &str = r#"
+app = "redis"
+
+[image]
+base = "debian-12"
+packages = ["redis-server"]
+
+[process.web]
+command = ["/usr/bin/redis-server", "--port", "6379", "--protected-mode", "no", "--save", ""]
+port = 6379
+user = "redis"
+"#;
+
+/// The healthy instance of redis, and what it answers.
+fn ping(kiln: &Kiln) -> Option<(String, String)> {
+    let instances = kiln.list(["instances", "redis", "prod"]);
+    let healthy = instances.iter().find(|instance| instance["state"] == "healthy")?;
+    assert_eq!(healthy["last_check"], "connect to 6379 → accepted");
+    // One that was killed just now swallows what is sent to its address.
+    let address = healthy["address"].as_str()?.parse().ok()?;
+    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1)).ok()?;
+    stream.set_read_timeout(Some(SOON)).ok()?;
+    stream.write_all(b"PING\r\n").ok()?;
+    let mut answer = [0; 7];
+    stream.read_exact(&mut answer).ok()?;
+    Some((healthy["id"].as_str()?.to_owned(), String::from_utf8_lossy(&answer).into_owned()))
 }
 
 /// hello-world as a package, built by its own script.

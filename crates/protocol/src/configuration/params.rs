@@ -1,6 +1,6 @@
 //! `deployment-params.json` as it stands: every key may be left out, and a process may have its own.
 
-use super::{CheckPath, MilliCpu, Network};
+use super::{CheckKind, CheckPath, MilliCpu, Network};
 use crate::document::{Mistake, Place};
 use kiln_names::{ByteSize, ProcessName, Route, Span};
 use serde::{Deserialize, Serialize};
@@ -113,6 +113,8 @@ pub(super) struct Choices {
 /// The keys that were given for a check.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct CheckChoices {
+    /// Also given, as HTTP, by a path.
+    pub(super) kind: Option<CheckKind>,
     pub(super) path: Option<CheckPath>,
     pub(super) interval: Option<Span>,
     pub(super) timeout: Option<Span>,
@@ -158,6 +160,7 @@ impl Choices {
 impl CheckChoices {
     fn or(&self, shared: &Self) -> Self {
         Self {
+            kind: self.kind.or(shared.kind),
             path: self.path.as_ref().or(shared.path.as_ref()).cloned(),
             interval: self.interval.or(shared.interval),
             timeout: self.timeout.or(shared.timeout),

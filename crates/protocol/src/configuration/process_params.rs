@@ -46,13 +46,16 @@ impl std::fmt::Display for MilliCpu {
     }
 }
 
-/// A request over HTTP that is answered with a status of 2xx or 3xx while all is well.
+/// What is asked of an instance now and then, to see whether all is well with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HealthCheck {
-    /// What is requested.
+    /// How it is asked.
+    #[serde(rename = "type", default, skip_serializing_if = "CheckKind::is_default")]
+    pub kind: CheckKind,
+    /// What is requested over HTTP; means nothing to other kinds.
     pub path: CheckPath,
-    /// From one request to the next.
+    /// From one time to the next.
     pub interval: Span,
     /// How long an answer may take.
     pub timeout: Span,
@@ -64,12 +67,32 @@ pub struct HealthCheck {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StartupCheck {
-    /// What is requested.
+    /// How it is asked.
+    #[serde(rename = "type", default, skip_serializing_if = "CheckKind::is_default")]
+    pub kind: CheckKind,
+    /// What is requested over HTTP; means nothing to other kinds.
     pub path: CheckPath,
-    /// From one request to the next, in the end; it begins with 10 ms.
+    /// From one time to the next, in the end; it begins with 10 ms.
     pub interval: Span,
     /// How long the start may take in all.
     pub timeout: Span,
+}
+
+/// How an instance is asked whether all is well with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CheckKind {
+    /// A `GET` over HTTP, answered with a status of 2xx or 3xx.
+    #[default]
+    Http,
+    /// A connection over TCP, accepted on the process's port.
+    Tcp,
+}
+
+impl CheckKind {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What network an instance sees.

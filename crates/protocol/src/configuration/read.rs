@@ -2,9 +2,9 @@
 
 use super::params::{CheckChoices, Choices, Override};
 use super::{
-    CanaryStep, DeploymentParams, DeploymentSettings, MAX_CHECK, MAX_INSTANCES, MAX_KEPT,
-    MAX_MEMORY, MAX_MILLI_CPU, MAX_OVERRIDES, MAX_PIDS, MAX_ROUTES, MAX_THRESHOLD, MIN_CHECK,
-    MIN_MEMORY, MIN_MILLI_CPU, MilliCpu, Network, Pauses, Strategy,
+    CanaryStep, CheckKind, DeploymentParams, DeploymentSettings, MAX_CHECK, MAX_INSTANCES,
+    MAX_KEPT, MAX_MEMORY, MAX_MILLI_CPU, MAX_OVERRIDES, MAX_PIDS, MAX_ROUTES, MAX_THRESHOLD,
+    MIN_CHECK, MIN_MEMORY, MIN_MILLI_CPU, MilliCpu, Network, Pauses, Strategy,
 };
 use crate::document::{Document, Fields, Mistake, Reader, Value, shown};
 use kiln_names::{ByteSize, Host, PathPrefix, Route, Span};
@@ -56,8 +56,8 @@ const TOP_ONLY: &[&str] = &[
     "pauseBeforeOldRemoved",
     "processes",
 ];
-const HEALTH_CHECK: &[&str] = &["path", "interval", "timeout", "unhealthyThreshold"];
-const STARTUP_CHECK: &[&str] = &["path", "interval", "timeout"];
+const HEALTH_CHECK: &[&str] = &["type", "path", "interval", "timeout", "unhealthyThreshold"];
+const STARTUP_CHECK: &[&str] = &["type", "path", "interval", "timeout"];
 const ROUTE: &[&str] = &["host", "path"];
 const STRATEGY: &[&str] = &["type", "steps", "batch"];
 const STEP: &[&str] = &["weight", "duration"];
@@ -232,13 +232,28 @@ fn routes(list: &Reader<'_>) -> Result<Vec<Route>, Mistake> {
 fn check(reader: &Reader<'_>, known: &'static [&'static str]) -> Result<CheckChoices, Mistake> {
     let fields = reader.fields(known)?;
     let span = |span: &Reader<'_>| span.span(MIN_CHECK..=MAX_CHECK);
+    let (kind, path) = (fields.read("type", check_kind)?, fields.read("path", Reader::parse)?);
+    if let (Some(CheckKind::Tcp), Some(path)) = (kind, fields.get("path")) {
+        return Err(path.refuse("a check over TCP only connects: it asks for no path"));
+    }
     Ok(CheckChoices {
-        path: fields.read("path", Reader::parse)?,
+        kind: kind.or(path.as_ref().map(|_| CheckKind::Http)),
+        path,
         interval: fields.read("interval", span)?,
         timeout: fields.read("timeout", span)?,
         unhealthy_threshold: fields
             .read("unhealthyThreshold", |count| count.whole(1..=MAX_THRESHOLD))?,
     })
+}
+
+fn check_kind(reader: &Reader<'_>) -> Result<CheckKind, Mistake> {
+    match reader.text()? {
+        "http" => Ok(CheckKind::Http),
+        "tcp" => Ok(CheckKind::Tcp),
+        other => {
+            Err(reader.refuse(format!("\"{}\" is neither \"http\" nor \"tcp\"", shown(other))))
+        }
+    }
 }
 
 fn network(reader: &Reader<'_>) -> Result<Network, Mistake> {

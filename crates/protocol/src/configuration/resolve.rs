@@ -66,6 +66,7 @@ impl Choices {
 
 fn health_check(choices: &CheckChoices) -> HealthCheck {
     HealthCheck {
+        kind: choices.kind.unwrap_or_default(),
         path: choices.path.clone().unwrap_or_default(),
         interval: choices.interval.unwrap_or(INTERVAL),
         timeout: choices.timeout.unwrap_or(TIMEOUT),
@@ -76,6 +77,7 @@ fn health_check(choices: &CheckChoices) -> HealthCheck {
 fn startup_check(choices: &CheckChoices, health: &HealthCheck) -> StartupCheck {
     let path: &CheckPath = choices.path.as_ref().unwrap_or(&health.path);
     StartupCheck {
+        kind: choices.kind.unwrap_or(health.kind),
         path: path.clone(),
         interval: choices.interval.unwrap_or(health.interval),
         timeout: choices.timeout.unwrap_or(STARTUP_TIMEOUT),

@@ -1,5 +1,6 @@
 //! Configuration as people write it, right and wrong.
 
+use super::CheckKind::{Http, Tcp};
 use super::*;
 use crate::recipe::{ImageProcess, Processes, Stop};
 use expect_test::{Expect, expect};
@@ -89,6 +90,23 @@ fn a_process_has_its_own_keys_then_the_shared_ones_then_the_defaults() {
 }
 
 #[test]
+fn a_check_is_of_the_kind_that_is_nearest_to_it() {
+    let kinds = |text: &str| {
+        let params = resolve(text, "web", true);
+        (params.health_check.kind, params.startup_check.kind)
+    };
+    let check = |text: &str, health, startup| assert_eq!(kinds(text), (health, startup), "{text}");
+    check("{}", Http, Http);
+    check(r#"{"healthCheck": {"type": "tcp"}}"#, Tcp, Tcp);
+    check(r#"{"healthCheck": {"type": "tcp"}, "startupCheck": {"path": "/up"}}"#, Tcp, Http);
+    check(r#"{"startupCheck": {"type": "tcp"}}"#, Http, Tcp);
+    let own = r#""processes": {"web": {"healthCheck": {"path": "/up"}}}"#;
+    check(&format!(r#"{{"healthCheck": {{"type": "tcp"}}, {own}}}"#), Http, Http);
+    let own = r#""processes": {"web": {"healthCheck": {"type": "tcp"}}}"#;
+    check(&format!(r#"{{"healthCheck": {{"path": "/up"}}, {own}}}"#), Tcp, Tcp);
+}
+
+#[test]
 fn an_application_whose_name_ends_with_a_hyphen_has_a_route_too() {
     let params = DeploymentParams::parse("{}").unwrap();
     let app = AppName::parse("hello-").unwrap();
@@ -118,7 +136,7 @@ fn an_unknown_key_is_refused_at_every_level_with_the_nearest_one() {
     bad_params(
         r#"{"startupCheck": {"unhealthyThreshold": 2}}"#,
         &expect![
-            "line 1, column 19: startupCheck: unknown key `unhealthyThreshold`; known here: path, interval, timeout"
+            "line 1, column 19: startupCheck: unknown key `unhealthyThreshold`; known here: type, path, interval, timeout"
         ],
     );
     bad_params(
@@ -294,6 +312,16 @@ fn every_value_has_its_bounds() {
         &expect![[
             r#"line 1, column 18: healthCheck.path: "up" is not a path to check: it begins with / and has no blanks, no # and at most 1024 characters"#
         ]],
+    );
+    bad_params(
+        r#"{"healthCheck": {"type": "udp"}}"#,
+        &expect![[r#"line 1, column 18: healthCheck.type: "udp" is neither "http" nor "tcp""#]],
+    );
+    bad_params(
+        r#"{"healthCheck": {"type": "tcp", "path": "/up"}}"#,
+        &expect![
+            "line 1, column 33: healthCheck.path: a check over TCP only connects: it asks for no path"
+        ],
     );
     bad_params(
         r#"{"healthCheck": {"unhealthyThreshold": 0}}"#,

@@ -1,12 +1,14 @@
-//! One check: a `GET` on a connection of its own.
+//! One check: a connection of its own, and what is asked on it.
 
 use crate::body::RequestBody;
+use crate::table::CheckKind;
 use crate::upstream::{Answer, Link};
 use http::{HeaderValue, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
+use tokio::net::TcpStream;
 
 /// How much of a failing answer is kept to be shown.
 const SHOWN_BYTES: usize = 200;
@@ -19,10 +21,24 @@ pub(super) struct Outcome {
     pub(super) text: String,
 }
 
-/// Asks once. 2xx and 3xx pass.
-pub(super) async fn ask(address: SocketAddr, path: &str, timeout: Duration) -> Outcome {
-    let asked = format!("GET {path}");
-    match tokio::time::timeout(timeout, answer(address, path)).await {
+/// Asks once.
+pub(super) async fn ask(
+    address: SocketAddr,
+    kind: CheckKind,
+    path: &str,
+    timeout: Duration,
+) -> Outcome {
+    let asked = match kind {
+        CheckKind::Http => format!("GET {path}"),
+        CheckKind::Tcp => format!("connect to {}", address.port()),
+    };
+    let answer = async {
+        match kind {
+            CheckKind::Http => answer(address, path).await,
+            CheckKind::Tcp => connect(address).await,
+        }
+    };
+    match tokio::time::timeout(timeout, answer).await {
         Ok(Ok((passed, answer))) => Outcome { passed, text: format!("{asked} → {answer}") },
         Ok(Err(reason)) => Outcome { passed: false, text: format!("{asked} → {reason}") },
         Err(_) => {
@@ -31,6 +47,13 @@ pub(super) async fn ask(address: SocketAddr, path: &str, timeout: Duration) -> O
     }
 }
 
+/// That somebody accepts is all that is asked.
+async fn connect(address: SocketAddr) -> Result<(bool, String), String> {
+    let connected = TcpStream::connect(address).await;
+    connected.map(|_| (true, "accepted".to_owned())).map_err(|error| describe_io(&error))
+}
+
+/// 2xx and 3xx pass.
 async fn answer(address: SocketAddr, path: &str) -> Result<(bool, String), String> {
     let link = Link::open(address).await.map_err(|error| describe_io(&error))?;
     let response = link

@@ -3,7 +3,7 @@
 use crate::backend::Backend;
 use kiln_names::{GroupId, InstanceId, Route, Span};
 use kiln_router::{
-    Check, Cluster, Control, Endpoint, Group, Health, InstanceStatus, Settings, Socket,
+    Check, CheckKind, Cluster, Control, Endpoint, Group, Health, InstanceStatus, Settings, Socket,
     StartupCheck, Status, Table, run,
 };
 use std::net::SocketAddr;
@@ -128,11 +128,13 @@ pub(crate) fn endpoint(backend: &Backend) -> Endpoint {
 /// Checks quick enough for tests, on a path of their own.
 pub(crate) fn check() -> Check {
     Check {
+        kind: CheckKind::Http,
         path: "/live".to_owned(),
         interval: Span::millis(50),
         timeout: Span::seconds(5),
         unhealthy_threshold: 2,
         startup: StartupCheck {
+            kind: CheckKind::Http,
             path: "/ready".to_owned(),
             interval: Span::millis(50),
             timeout: Span::seconds(60),

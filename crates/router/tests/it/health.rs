@@ -4,7 +4,7 @@ use crate::backend::Backend;
 use crate::client::Client;
 use crate::harness::{Router, endpoint, health, of, one};
 use kiln_names::Span;
-use kiln_router::{Health, Table};
+use kiln_router::{CheckKind, Health, Table};
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 
@@ -96,4 +96,30 @@ async fn what_does_not_listen_and_what_does_not_answer_are_told_apart() {
     };
     router.until("refused", said(&absent, "GET /ready → connection refused")).await;
     router.until("silent", said(&silent, "GET /ready → no answer within 50ms")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_over_tcp_passes_while_somebody_accepts() {
+    let router = Router::start().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    // It is the system that accepts for it: nobody here answers anything.
+    let silent = Backend::named("a").await;
+    let mut table = with_checks(&silent, |check| {
+        check.kind = CheckKind::Tcp;
+        check.startup.kind = CheckKind::Tcp;
+    });
+    let at = &mut table.clusters[0].groups[0].instances[0];
+    at.address = listener.local_addr().unwrap();
+    let id = at.id;
+    router.control.apply(&table).await.unwrap();
+    let found = |status: &kiln_router::Status| {
+        let it = status.instances.iter().find(|instance| instance.id == id);
+        it.map(|it| (it.health, it.last_check.clone()))
+    };
+    let passed = (Health::Healthy, format!("connect to {port} → accepted"));
+    router.until("it is healthy", |status| found(status).as_ref() == Some(&passed)).await;
+    drop(listener);
+    let failed = (Health::Unhealthy, format!("connect to {port} → connection refused"));
+    router.until("it is unhealthy", |status| found(status).as_ref() == Some(&failed)).await;
 }
