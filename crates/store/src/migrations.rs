@@ -49,3 +49,6 @@ pub(crate) async fn found(db: &mut SqliteConnection) -> Result<i64, StoreError> 
         (sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *db).await?, known());
     if found > known { Err(StoreError::Newer { found, known }) } else { Ok(found) }
 }
+
+#[cfg(test)]
+mod tests;
