@@ -14,6 +14,7 @@ needs=(
     "ip iproute2"
     "mmdebstrap mmdebstrap"
     "busybox busybox-static"
+    "openssl openssl"
     "python3 python3"
     "sqlite3 sqlite3"
     "script bsdutils"

@@ -11,6 +11,7 @@ mod router;
 mod run;
 mod ship;
 mod start;
+mod swarm;
 
 use crate::figure::Figure;
 use crate::stage::Stage;
@@ -30,6 +31,7 @@ pub(crate) const ALL: &[Row] = &[
     Row { name: "bake", about: "an image, a file changed or nothing", measure: bake::measure },
     Row { name: "deploy", about: "what a deployment adds to the start", measure: deploy::measure },
     Row { name: "rollback", about: "back to what is still warm", measure: rollback::measure },
+    Row { name: "swarm", about: "all of that on a Swarm", measure: swarm::measure },
     Row { name: "start", about: "one instance", measure: start::measure },
     Row { name: "run", about: "an image here and now", measure: run::measure },
     Row { name: "many", about: "64 instances at once", measure: many::measure },

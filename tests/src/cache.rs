@@ -18,14 +18,24 @@ pub fn file(name: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBu
     if path.exists() {
         return Ok(path);
     }
-    let lock = File::create(directory.join(format!("{name}.lock"))).context("open a lock")?;
-    flock(&lock, FlockOperation::LockExclusive).context("wait for a lock")?;
+    let _lock = lock(name)?;
     if !path.exists() {
         let new = directory.join(format!("{name}.new"));
         make(&new).with_context(|| format!("make {}", path.display()))?;
         std::fs::rename(&new, &path)?;
     }
     Ok(path)
+}
+
+/// Waits for the lock of that name, and holds it until what is returned is dropped.
+///
+/// # Errors
+/// When there can be no such file.
+pub fn lock(name: &str) -> Result<File> {
+    let path = directory()?.join(format!("{name}.lock"));
+    let lock = File::create(path).context("open a lock")?;
+    flock(&lock, FlockOperation::LockExclusive).context("wait for a lock")?;
+    Ok(lock)
 }
 
 fn directory() -> Result<PathBuf> {

@@ -1,15 +1,16 @@
 //! One Kiln of its own: started, asked, hurt, taken down, and looked after.
 
+mod typed;
+
 use crate::ports::Ports;
 use crate::{Leaks, Ran, SmallDisk, image, program, until, until_some};
 use anyhow::{Context, Result};
 use kiln_load::{Answer, Target};
 use serde_json::Value;
-use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -85,6 +86,16 @@ impl Kiln {
     #[must_use]
     pub fn on_every_address() -> Self {
         let ports = Ports::take().expect("ports are free").everywhere();
+        Self::try_start_on(ports).expect("kiln starts; these tests need root").knowing_tiny()
+    }
+
+    /// Starts one whose API is reached from other machines, as nodes of a Swarm reach it.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn reached_from_elsewhere() -> Self {
+        let ports = Ports::take().expect("ports are free").api_everywhere();
         Self::try_start_on(ports).expect("kiln starts; these tests need root").knowing_tiny()
     }
 
@@ -241,70 +252,6 @@ impl Kiln {
         kiln_load::get(&self.target(app), "/").unwrap_or_else(|e| panic!("{e}\n{}", self.logs()))
     }
 
-    /// The command line of this Kiln.
-    pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
-        self.command_of(&program::kiln(), arguments)
-    }
-
-    /// The command line of this Kiln, with another program.
-    pub fn command_of<A: AsRef<OsStr>>(
-        &self,
-        program: &Path,
-        arguments: impl IntoIterator<Item = A>,
-    ) -> Command {
-        let mut command = Command::new(program);
-        command.env_remove("KILN_URL").env_remove("KILN_TOKEN").env("KILN_DATA", &self.data);
-        command.env_remove("SUDO_USER").env("USER", USER);
-        command.args(arguments).current_dir(self.scratch.path()).stdin(Stdio::null());
-        command
-    }
-
-    /// Types a command and waits for its end.
-    ///
-    /// # Panics
-    /// When it cannot be run.
-    pub fn run<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Ran {
-        Ran::of(self.command(arguments))
-    }
-
-    /// Types a command that must end with 0.
-    ///
-    /// # Panics
-    /// When it does not.
-    #[track_caller]
-    pub fn done<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Ran {
-        let ran = self.run(arguments);
-        assert_eq!(ran.code, Some(0), "{ran}\n{}", self.logs());
-        ran
-    }
-
-    /// Types a command with `--json` that must end with 0 and print one object.
-    ///
-    /// # Panics
-    /// When it does not.
-    #[track_caller]
-    pub fn json<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Value {
-        self.done(arguments.into_iter().chain(["--json"])).json()
-    }
-
-    /// Types a command with `--json` that must end with 0, and reads one object per line.
-    ///
-    /// # Panics
-    /// When it does not.
-    #[track_caller]
-    pub fn list<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Vec<Value> {
-        self.done(arguments.into_iter().chain(["--json"])).lines()
-    }
-
-    /// Replaces a configuration file of `app` in `prod`.
-    pub fn put(&self, app: &str, file: &str, content: &str) -> Ran {
-        let path = self.scratch.path().join(format!("{app}-{file}"));
-        std::fs::write(&path, content).expect("the scratch directory takes files");
-        let mut command = self.command(["config", "put", app, "prod", file, "-m", "test"]);
-        command.stdin(std::fs::File::open(path).expect("it was just written"));
-        Ran::of(command)
-    }
-
     /// A program that does the same as `kiln` and is another: what an upgrade would be to.
     ///
     /// # Panics
@@ -349,20 +296,6 @@ impl Kiln {
     fn player(&self, part: Part) -> Option<Value> {
         let path = format!("/run/kiln/{}/{}.json", self.install(), part.name());
         serde_json::from_slice(&std::fs::read(path).ok()?).ok()
-    }
-
-    /// Sets secret `token` of application `app` in `prod`, through standard input.
-    ///
-    /// # Panics
-    /// When the value does not fit a pipe.
-    pub fn set_token(&self, app: &str, value: &[u8]) -> Ran {
-        assert!(value.len() <= 4096, "a pipe takes it whole before anybody reads");
-        let (reader, mut writer) = std::io::pipe().expect("a pipe");
-        std::io::Write::write_all(&mut writer, value).expect("there is room");
-        drop(writer);
-        let mut command = self.command(["secret", "set", app, "prod", "token"]);
-        command.arg("--json").stdin(reader);
-        Ran::of(command)
     }
 
     /// The process that plays a part; none while nobody does.

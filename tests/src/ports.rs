@@ -33,11 +33,17 @@ impl Ports {
         Ok(Self { api: at(api), http: at(http), locks: [first, second] })
     }
 
-    /// The same ports on every address of the machine.
-    pub(crate) fn everywhere(mut self) -> Self {
+    /// The API's port on every address of the machine.
+    pub(crate) fn api_everywhere(mut self) -> Self {
         self.api.set_ip(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-        self.http.set_ip(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         self
+    }
+
+    /// The same ports on every address of the machine.
+    pub(crate) fn everywhere(self) -> Self {
+        let mut ports = self.api_everywhere();
+        ports.http.set_ip(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        ports
     }
 }
 

@@ -6,6 +6,7 @@ use kiln_deploy::Orchestrator;
 use kiln_deploy::ports::{Clock, Engines};
 use kiln_engine::Runner;
 use kiln_image::Store;
+use kiln_keeper::Link;
 use kiln_names::InstallId;
 use kiln_secrets::Vault;
 use kiln_store::Database;
@@ -38,6 +39,8 @@ pub struct App {
     pub engines: Arc<dyn Engines>,
     /// What runs images on this machine, if anything does.
     pub runner: Option<Arc<dyn Runner>>,
+    /// The way to all routers.
+    pub routers: Arc<Link>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }

@@ -14,6 +14,7 @@ pub(crate) mod images;
 pub(crate) mod lock;
 pub(crate) mod logs;
 pub(crate) mod registry;
+pub(crate) mod routers;
 pub(crate) mod running;
 pub(crate) mod runs;
 pub(crate) mod secrets;

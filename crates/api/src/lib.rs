@@ -30,3 +30,4 @@ pub use openapi::document;
 pub use refusal::Refusal;
 pub use routes::router;
 pub use serve::{bind_unix, serve_tcp, serve_unix};
+pub use token::{pull_token, router_token};

@@ -3,7 +3,7 @@
 use crate::handlers::deployments::ask;
 use crate::handlers::{
     apps, backup, bakes, bases, blobs, configuration, deployments, envs, git, health, images, lock,
-    logs, registry, running, runs, secrets,
+    logs, registry, routers, running, runs, secrets,
 };
 use kiln_protocol::{PROBLEM_JSON, Problem};
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn, PathItem};
@@ -26,7 +26,7 @@ pub fn document() -> OpenApi {
     paths(
         health::health, health::openapi, backup::backup,
         apps::create, apps::list, apps::show, apps::delete, apps::get, apps::set, apps::unset,
-        envs::create, envs::list, envs::show, envs::delete, envs::set,
+        envs::create, envs::list, envs::show, envs::delete, envs::check, envs::set,
         bases::bake, bases::list, bakes::bake, blobs::put,
         images::list, images::show, images::remove, images::diff, images::collect,
         images::import, images::export, runs::run, runs::stop,
@@ -39,6 +39,7 @@ pub fn document() -> OpenApi {
         ask::resize, ask::replace, deployments::list, deployments::show,
         deployments::watch,
         running::status, running::instances, running::capacity, running::drift, logs::logs,
+        routers::list, routers::remove, routers::table, routers::report,
         registry::registry, registry::catalog, registry::tags, registry::manifests,
         registry::blobs, registry::base_tags, registry::base_manifests, registry::base_blobs,
     ),

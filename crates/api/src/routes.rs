@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::handlers::deployments::ask;
 use crate::handlers::{
     apps, backup, bakes, bases, blobs, configuration, deployments, envs, git, health, images, lock,
-    logs, registry, running, runs, secrets,
+    logs, registry, routers, running, runs, secrets,
 };
 use crate::refusal::{Refusal, keeps_on};
 use axum::Router;
@@ -12,7 +12,7 @@ use axum::extract::Request;
 use axum::http::Method;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{MethodRouter, get, post, put};
+use axum::routing::{MethodRouter, delete, get, post, put};
 use kiln_protocol::{Code, paths};
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +46,7 @@ pub(crate) fn table() -> Vec<Route> {
         (paths::APP_METADATA, PROMPT, get(apps::get).put(apps::set).delete(apps::unset)),
         (paths::ENVS, PROMPT, get(envs::list).post(envs::create)),
         (paths::ENV, PROMPT, get(envs::show).delete(envs::delete)),
+        (paths::ENV_CHECK, PROMPT, get(envs::check)),
         (paths::ENV_METADATA, PROMPT, put(envs::set)),
         (paths::BASES, PROMPT, get(bases::list)),
         (paths::BASE, PROMPT, post(bases::bake)),
@@ -96,6 +97,10 @@ pub(crate) fn table() -> Vec<Route> {
         (paths::STATUS, PROMPT, get(running::status)),
         (paths::INSTANCES, PROMPT, get(running::instances)),
         (paths::DRIFT, PATIENT, get(running::drift)),
+        (paths::ROUTERS, PROMPT, get(routers::list)),
+        (paths::ROUTER, PROMPT, delete(routers::remove)),
+        (paths::ROUTER_TABLE, PROMPT, get(routers::table)),
+        (paths::ROUTER_STATUS, PROMPT, put(routers::report)),
         (paths::CAPACITY, PROMPT, get(running::capacity)),
         (paths::LOGS, PROMPT, get(logs::logs)),
     ]

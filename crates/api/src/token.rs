@@ -4,13 +4,13 @@ use crate::handlers::registry;
 use crate::refusal::Refusal;
 use crate::request::PlainRefusal;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use kiln_names::Digest;
-use kiln_protocol::Code;
+use kiln_protocol::{Code, paths};
 use std::sync::Arc;
 
 /// Where git asks.
@@ -57,11 +57,38 @@ pub(crate) async fn check(
         Some(Credentials::Basic { password, .. }) if door != Door::Api => Some(password),
         _ => None,
     };
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let pulls = |given: &str| door == Door::Registry && reads && same(given, &pull_token(&token));
+    let routes = is_routers_own(request.uri().path());
+    let routes = |given: &str| routes && same(given, &router_token(&token));
     match given {
-        Some(given) if same(&given, &token) => Ok(next.run(request).await),
+        Some(given) if same(&given, &token) || pulls(&given) || routes(&given) => {
+            Ok(next.run(request).await)
+        }
         Some(_) => Err(refused(door, "the token is not the right one")),
         None => Err(refused(door, "a token is needed here")),
     }
+}
+
+/// The token that opens the registry for reading and nothing else: for machines that pull images, each
+/// of which keeps it. Made from the token, so that it lasts as long and nobody has to keep it.
+#[must_use]
+pub fn pull_token(token: &str) -> String {
+    Digest::of(format!("kiln registry, to pull: {token}").as_bytes()).hex()
+}
+
+/// The token that lets a router on another machine come for its table and say how it does, and does
+/// nothing else. Made from the token like the one that pulls.
+#[must_use]
+pub fn router_token(token: &str) -> String {
+    Digest::of(format!("kiln router, to join: {token}").as_bytes()).hex()
+}
+
+/// What routers on other machines ask: `/v1/routers/NAME/table` and `/v1/routers/NAME/status`.
+fn is_routers_own(path: &str) -> bool {
+    let below = path.strip_prefix(paths::ROUTERS).and_then(|rest| rest.strip_prefix('/'));
+    let what = below.and_then(|rest| rest.split_once('/')).map(|(_, what)| what);
+    matches!(what, Some("table" | "status"))
 }
 
 /// The name that git was told to log in with. Any will do: the token opens.
@@ -129,6 +156,18 @@ mod tests {
         assert!(same("secret", "secret"));
         for other in ["", "secre", "secret ", "Secret", "secrets"] {
             assert!(!same(other, "secret"), "{other}");
+        }
+    }
+
+    #[test]
+    fn routers_ask_for_their_table_and_tell_their_status_and_nothing_else() {
+        for path in ["/v1/routers/edge-1/table", "/v1/routers/edge-1/status"] {
+            assert!(is_routers_own(path), "{path}");
+        }
+        for path in
+            ["/v1/routers", "/v1/routers/edge-1", "/v1/routers/a/b/table", "/v1/apps/a/table"]
+        {
+            assert!(!is_routers_own(path), "{path}");
         }
     }
 

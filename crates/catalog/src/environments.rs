@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 const KIND: &str = "environment";
 
 /// The engines that an environment may name.
-const ENGINES: &[&str] = &["local"];
+const ENGINES: &[&str] = &["local", "docker"];
 
 /// A new environment.
 #[derive(Debug, Clone)]

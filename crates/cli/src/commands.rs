@@ -27,6 +27,7 @@ pub mod restore;
 pub mod resume;
 pub mod retry;
 pub mod rollback;
+pub mod routers;
 pub mod run;
 pub mod secret;
 pub mod ship;
@@ -92,6 +93,8 @@ pub enum Command {
     Instances(instances::Instances),
     Drift(drift::Drift),
     Logs(logs::Logs),
+    #[command(subcommand)]
+    Routers(routers::Routers),
     #[command(hide = true)]
     Server(Rest),
     #[command(hide = true)]
@@ -142,6 +145,7 @@ async fn ask(command: Command, session: Session) -> Result<Exit, CliError> {
         Command::Instances(command) => command.run(&session).await,
         Command::Drift(command) => command.run(&session).await,
         Command::Logs(command) => command.run(&session).await,
+        Command::Routers(command) => command.run(&session).await,
         Command::Up(_)
         | Command::Down(_)
         | Command::Upgrade(_)

@@ -36,7 +36,7 @@ fn verbs_that_are_not_built_are_absent_and_inner_ones_hidden() {
     for verb in ["  up ", "  run ", "  ship ", "  rollback ", "  logs "] {
         assert!(help.contains(verb), "{verb}");
     }
-    for verb in ["  server", "  router", "  shim"] {
+    for verb in ["  server ", "  router ", "  shim "] {
         assert!(!help.contains(verb), "{verb}");
     }
 }

@@ -6,6 +6,7 @@ mod catalog;
 mod configuration;
 mod deployments;
 mod images;
+mod routers;
 mod running;
 mod runs;
 mod secrets;

@@ -4,6 +4,7 @@
 
 use crate::launch::{Instance, LaunchError, Shim, spawn};
 use crate::record::ExitRecord;
+use kiln_names::SecretValue;
 use std::io;
 use std::path::{Path, PathBuf};
 use tokio::io::AsyncReadExt;
@@ -30,13 +31,17 @@ pub struct Attached {
     dir: PathBuf,
 }
 
-/// Starts the instance whose spec is in `dir`, as [`crate::launch`] does, and returns once its command
-/// runs.
+/// Starts the instance whose spec is in `dir`, as [`crate::launch_with`] does, and returns once its
+/// command runs.
 ///
 /// # Errors
 /// [`LaunchError`].
-pub async fn attach(exe: &Path, dir: &Path) -> Result<Attached, LaunchError> {
-    Ok(Attached { shim: spawn(exe, dir, &[]).await?, dir: dir.to_owned() })
+pub async fn attach(
+    exe: &Path,
+    dir: &Path,
+    secrets: &[SecretValue],
+) -> Result<Attached, LaunchError> {
+    Ok(Attached { shim: spawn(exe, dir, secrets).await?, dir: dir.to_owned() })
 }
 
 impl Attached {

@@ -89,7 +89,7 @@ pub async fn run(
     mut output: impl FnMut(Stream, &[u8]),
 ) -> Result<ExitRecord, StepError> {
     step.instance_spec().write(&step.dir).map_err(StepError::Spec)?;
-    let mut attached = attach(&step.exe, &step.dir).await.map_err(StepError::Launch)?;
+    let mut attached = attach(&step.exe, &step.dir, &[]).await.map_err(StepError::Launch)?;
     let mut bytes = Vec::new();
     while let Some(stream) = attached.next(&mut bytes).await.map_err(StepError::Lost)? {
         output(stream, &bytes);

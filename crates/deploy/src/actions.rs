@@ -9,6 +9,7 @@
 //! Names of actions are data on disk: they are never given to another action, and a renamed one
 //! keeps its old name as an alias.
 
+mod analyze;
 mod announce;
 mod apply_traffic;
 mod await_exist;
@@ -34,10 +35,12 @@ mod remove_groups;
 mod replace_instance;
 mod resize_groups;
 mod retire_groups;
+mod run_hook;
 mod scene;
 mod stop_unrouted;
 mod watch;
 
+pub use analyze::Analyze;
 pub use announce::Announce;
 pub use apply_traffic::{ApplyTraffic, Becomes};
 pub use await_exist::AwaitExist;
@@ -62,6 +65,7 @@ pub use remove_groups::{RemoveGroups, Restore};
 pub use replace_instance::ReplaceInstance;
 pub use resize_groups::{Resize, ResizeGroups};
 pub use retire_groups::{Due, RetireGroups, Retiree};
+pub use run_hook::RunHook;
 pub use stop_unrouted::StopUnrouted;
 pub use watch::Watch;
 
@@ -197,10 +201,14 @@ actions! {
     StopUnrouted = "stop-unrouted",
     /// Wait until routes and weights are in force everywhere.
     AwaitInForce = "await-in-force",
+    /// Run a command of the configuration's in the new image.
+    RunHook = "run-hook",
     /// Let a person look before the next one.
     Pause = "pause",
     /// Look at the new groups under load.
     Watch = "watch",
+    /// Compare the new groups with the old ones by what was counted of requests.
+    Analyze = "analyze",
     /// Hand old groups over, to be removed later.
     RetireGroups = "retire-groups",
     /// Write down which release is active.

@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub(crate) async fn all(kit: &Kit) -> Result<Vec<Capacity>, Error> {
     let mut engines: Vec<(Arc<dyn Engine>, Vec<EnvName>)> = Vec::new();
     for row in catalog::environments(&mut *kit.db.read().await?).await? {
-        let engine = kit.ports.engines.of(&row.name)?.engine;
+        let engine = kit.ports.engines.of(&row.name).await?.engine;
         match engines.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &engine)) {
             Some((_, envs)) => envs.push(row.name),
             None => engines.push((engine, vec![row.name])),

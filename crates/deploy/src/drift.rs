@@ -33,7 +33,7 @@ pub(crate) async fn all(kit: &Kit, depth: Depth) -> Result<Vec<Drift>, Error> {
 async fn engines(kit: &Kit) -> Result<Vec<Arc<dyn Engine>>, Error> {
     let mut engines: Vec<Arc<dyn Engine>> = Vec::new();
     for row in catalog::environments(&mut *kit.db.read().await?).await? {
-        let engine = kit.ports.engines.of(&row.name)?.engine;
+        let engine = kit.ports.engines.of(&row.name).await?.engine;
         if !engines.iter().any(|known| Arc::ptr_eq(known, &engine)) {
             engines.push(engine);
         }
@@ -69,7 +69,7 @@ async fn of_target(kit: &Kit, target: &Target) -> Result<Vec<Drift>, Error> {
         all.extend(of_release(&mut db, target, group).await);
     }
     drop(db);
-    let provider = kit.ports.engines.of(&target.env)?;
+    let provider = kit.ports.engines.of(&target.env).await?;
     let scope = Some((&target.app, &target.env));
     let seen = provider.engine.observe(scope).await.map_err(Problem::from)?;
     all.extend(place.groups.iter().filter_map(|group| of_group(target, group, &seen)));

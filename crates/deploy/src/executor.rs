@@ -277,8 +277,12 @@ async fn carry(recorder: &Recorder, planned: &PlannedAction, began_ms: u64) -> C
                 let took_ms = recorder.kit.now_ms().saturating_sub(began_ms);
                 return Carried::Ended(Input::Done { note, took_ms });
             }
-            Verdict::Failed { reason, stale } => {
+            Verdict::Failed { reason, lines, stale } if lines.is_empty() => {
                 return ended_badly(recorder, &scene, reason, stale).await;
+            }
+            // Whatever failed has spoken for itself.
+            Verdict::Failed { reason, lines, .. } => {
+                return failed(Failure { log: lines, ..Failure::of(reason) });
             }
             Verdict::RetryAfter { after, waiting_for } => (after, waiting_for),
         };
@@ -300,7 +304,7 @@ async fn carry(recorder: &Recorder, planned: &PlannedAction, began_ms: u64) -> C
 /// The engine of the environment; one that cannot be told now is asked for until the deadline.
 async fn provider(recorder: &Recorder, deadline_ms: u64) -> Result<Provider, Problem> {
     loop {
-        match recorder.kit.ports.engines.of(&recorder.subject.target.env) {
+        match recorder.kit.ports.engines.of(&recorder.subject.target.env).await {
             Err(problem)
                 if problem.kind == ProblemKind::Unavailable
                     && recorder.kit.now_ms() < deadline_ms =>
@@ -332,6 +336,8 @@ fn scene<'a>(recorder: &'a Recorder, provider: &'a Provider) -> Scene<'a> {
         target: &recorder.subject.target,
         provider,
         call: Call { epoch: recorder.subject.number },
+        deployment: recorder.subject.id,
+        hooks: &*recorder.kit.ports.hooks,
         now_ms,
         since_ms: recorder.status().in_flight_ms.unwrap_or(now_ms),
     }

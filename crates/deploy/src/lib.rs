@@ -15,6 +15,7 @@
 //! * Every action runs at least once and may run again.
 
 pub mod actions;
+mod analysis;
 mod archive;
 mod capacity;
 mod decide;
@@ -39,6 +40,8 @@ mod request;
 mod retirer;
 mod room;
 mod run;
+mod scaler;
+mod scaling;
 mod status;
 pub mod view;
 

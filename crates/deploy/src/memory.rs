@@ -26,7 +26,7 @@ const STEPS: [(u64, u64); 4] = [(8, 64), (16, 256), (64, 1024), (256, 4096)];
 pub(crate) async fn of(kit: &Kit, place: &Place) -> Result<Vec<ProcessMemory>, Error> {
     let Some(first) = place.groups.first() else { return Ok(Vec::new()) };
     let (app, env) = (&first.spec.app, &first.spec.env);
-    let Ok(provider) = kit.ports.engines.of(env) else { return Ok(Vec::new()) };
+    let Ok(provider) = kit.ports.engines.of(env).await else { return Ok(Vec::new()) };
     // An engine that does not answer leaves out what only it knows.
     let peaks = provider.engine.peaks(app, env).await.unwrap_or_default();
     let active = place.in_state(GroupState::Active);

@@ -11,7 +11,7 @@ use crate::recorder::{Recorder, Subject};
 use crate::retirer::Retirer;
 use crate::status::{BrokenJournal, Status};
 use crate::view::{self, Deployment, EndedView, Running, Summary, deployment_state};
-use crate::{Ask, Deploy, Error, Holder, Ports, Problem, Request, Target, Why, archive};
+use crate::{Ask, Deploy, Error, Holder, Ports, Problem, Request, Target, Why, archive, scaler};
 use futures_util::StreamExt;
 use kiln_engine::{Depth, Drift};
 use kiln_names::{AppName, DeploymentId, EnvName, InstanceId, ProcessName};
@@ -20,7 +20,7 @@ use kiln_protocol::deployment::DeploymentState;
 use kiln_store::deployments::{DeploymentRow, NewDeployment, StateChange};
 use kiln_store::{Database, deployments, journal, lock};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::AbortHandle;
 
@@ -46,6 +46,16 @@ struct Live {
     handle: Arc<AbortHandle>,
 }
 
+/// An orchestrator that may be gone: who works for it does not keep it.
+#[derive(Debug)]
+pub(crate) struct Faint(Weak<Inner>);
+
+impl Faint {
+    pub(crate) fn get(&self) -> Option<Orchestrator> {
+        self.0.upgrade().map(Orchestrator)
+    }
+}
+
 // === impl Orchestrator ===
 
 impl Orchestrator {
@@ -58,6 +68,10 @@ impl Orchestrator {
 
     pub(crate) fn kit(&self) -> &Kit {
         &self.0.kit
+    }
+
+    pub(crate) fn shared_kit(&self) -> Arc<Kit> {
+        self.0.kit.clone()
     }
 
     /// Goes on with every deployment that was in progress, and with removing groups. Returns the
@@ -84,6 +98,7 @@ impl Orchestrator {
         let chores = vec![
             tokio::spawn(Retirer::new(kit.clone()).run()).abort_handle(),
             tokio::spawn(archive::run(kit.clone())).abort_handle(),
+            tokio::spawn(scaler::run(Faint(Arc::downgrade(&self.0)))).abort_handle(),
         ];
         let before = std::mem::replace(&mut *self.0.chores(), chores);
         before.iter().for_each(AbortHandle::abort);

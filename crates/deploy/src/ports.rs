@@ -1,19 +1,23 @@
 //! What deployments need from the rest of Kiln; the binary's wiring implements it.
 
 mod clock;
+mod hooks;
 
 pub(crate) use clock::millis;
 pub use clock::{Clock, ManualClock};
+pub use hooks::{HookCall, HookState, Hooks};
 
 use crate::Target;
 use crate::kit::Fuse;
 use kiln_engine::{Engine, EngineError, ErrorKind, Traffic};
 use kiln_names::{AppName, CommitId, DeploymentId, Digest, EnvName, GroupId, ImageRef};
+use kiln_protocol::catalog::Finding;
 use kiln_protocol::configuration::Configuration;
 use kiln_protocol::deployment::Difference;
 use kiln_protocol::recipe::{ImageProcess, Processes};
 use kiln_store::StoreError;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
@@ -28,6 +32,8 @@ pub struct Ports {
     pub catalog: Arc<dyn Catalog>,
     /// What runs an environment.
     pub engines: Arc<dyn Engines>,
+    /// What runs hooks.
+    pub hooks: Arc<dyn Hooks>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// New identities.
@@ -129,12 +135,28 @@ pub struct ApplicationFacts {
 }
 
 /// What runs an environment.
+#[async_trait::async_trait]
 pub trait Engines: Send + Sync + std::fmt::Debug {
-    /// The engine of an environment.
+    /// The engine of an environment. One that does not answer is there all the same.
     ///
     /// # Errors
     /// When there is none.
-    fn of(&self, env: &EnvName) -> Result<Provider, Problem>;
+    async fn of(&self, env: &EnvName) -> Result<Provider, Problem>;
+
+    /// Refuses an engine, or settings of one, that there cannot be. Asks nobody.
+    ///
+    /// # Errors
+    /// Invalid, with the first mistake.
+    fn accept(&self, engine: &str, settings: &Map<String, Value>) -> Result<(), Problem>;
+
+    /// Looks at all that the engine of an environment needs.
+    ///
+    /// # Errors
+    /// When there is none.
+    async fn check(&self, env: &EnvName) -> Result<Vec<Finding>, Problem>;
+
+    /// Lets go of the engine of an environment that is deleted.
+    async fn forget(&self, env: &EnvName);
 }
 
 /// An engine, and what carries its traffic.
@@ -144,8 +166,8 @@ pub struct Provider {
     pub engine: Arc<dyn Engine>,
     /// What carries requests to them.
     pub traffic: Arc<dyn Traffic>,
-    /// What its machines run, as OCI names it.
-    pub architecture: String,
+    /// What its machines run, as OCI names it; none while it does not answer.
+    pub architecture: Option<String>,
 }
 
 /// New identities, random.

@@ -83,7 +83,7 @@ impl Retirer {
             // Somebody took it back, or a deployment is in progress and rings when it ends.
             return Ok(LONGEST);
         }
-        let Ok(provider) = self.kit.ports.engines.of(&row.env) else { return Ok(PAUSE) };
+        let Ok(provider) = self.kit.ports.engines.of(&row.env).await else { return Ok(PAUSE) };
         if !self.ordered.contains(&row.group) {
             let mut db = self.kit.db.read().await?;
             let call = Call { epoch: retirements::epoch(&mut db, &row.app, &row.env).await? };

@@ -6,13 +6,14 @@ use crate::ports::ImageFacts;
 use crate::prepare::exists;
 use crate::{Orchestrator, Problem, Target};
 use kiln_engine::{RunSpec, UserData};
-use kiln_names::{AppName, ByteSize, Digest, EnvName, ProcessName};
+use kiln_names::{AppName, ByteSize, Digest, EnvName, ProcessName, SecretVersions};
 use kiln_protocol::configuration::{
     Configuration, DEFAULT_CPU, DEFAULT_MEMORY, DEFAULT_PIDS, MAX_MEMORY, MAX_MILLI_CPU,
     MIN_MEMORY, MIN_MILLI_CPU, MilliCpu, Network,
 };
 use kiln_protocol::recipe::ImageProcess;
 use kiln_protocol::run::{MAX_COMMAND_BYTES, MAX_WORDS};
+use std::collections::BTreeMap;
 
 /// What a person asks to run.
 #[derive(Debug, Clone, PartialEq)]
@@ -123,6 +124,9 @@ fn bare(ask: &RunAsk, app: Option<AppName>, process: ProcessName, run: ImageProc
         pids: DEFAULT_PIDS,
         network: Network::Isolated,
         user_data: UserData::default(),
+        variables: BTreeMap::new(),
+        // Whoever runs a command of his own would read them.
+        secrets: SecretVersions::new(),
     }
 }
 

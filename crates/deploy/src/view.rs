@@ -339,7 +339,7 @@ pub(crate) async fn running(kit: &Kit, target: &Target) -> Result<Running, Error
 /// The instances that ended, the latest first.
 pub(crate) async fn ended(kit: &Kit, target: &Target) -> Result<Vec<EndedView>, Error> {
     let Target { app, env } = target;
-    let engine = kit.ports.engines.of(env)?.engine;
+    let engine = kit.ports.engines.of(env).await?.engine;
     let ended = engine.ended(app, env).await.map_err(Problem::from)?;
     let mut db = kit.db.read().await?;
     let mut known: HashMap<GroupId, Option<GroupSpec>> = HashMap::new();
@@ -364,7 +364,7 @@ async fn look(
     kit: &Kit,
     target: &Target,
 ) -> (Option<kiln_engine::Observation>, Option<TrafficObservation>) {
-    let Ok(provider) = kit.ports.engines.of(&target.env) else { return (None, None) };
+    let Ok(provider) = kit.ports.engines.of(&target.env).await else { return (None, None) };
     let seen = provider.engine.observe(Some((&target.app, &target.env))).await;
     let traffic = provider.traffic.observe(&target.app, &target.env).await;
     (seen.ok(), traffic.ok())

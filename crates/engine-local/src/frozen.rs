@@ -3,13 +3,12 @@
 use crate::addresses::Segment;
 use crate::inner::Inner;
 use crate::labels::Labels;
-use crate::life::Birth;
-use crate::machine::hostname;
 use kiln_config::InstanceFacts;
 use kiln_container::{InstanceSpec, Limits, NetworkMode, Output, Rlimit, Root, Stop, User};
 use kiln_engine::{GroupSpec, RunSpec, UserData};
 use kiln_image::Image;
-use kiln_init::{InitSpec, PROGRAM};
+use kiln_init::PROGRAM;
+use kiln_keeper::{Birth, chain, init, over_image};
 use kiln_names::{Digest, InstanceId, SecretVersions};
 use kiln_protocol::configuration::Network;
 use kiln_protocol::recipe::{AbsolutePath, ImageProcess};
@@ -29,7 +28,7 @@ pub(crate) fn write(
     let segment = Segment::from(&group.env);
     let network = network(inner, &segment, group.params.network, birth.address);
     let spec = freeze(inner, &of_group(birth, network))?;
-    let chain = |error: std::io::Error| crate::exits::chain(&error);
+    let chain = |error: std::io::Error| chain(&error);
     std::fs::create_dir_all(dir).map_err(chain)?;
     labels.write(dir).map_err(chain)?;
     put(&spec, dir)
@@ -58,7 +57,7 @@ pub(crate) fn expected(
 }
 
 fn put(spec: &InstanceSpec, dir: &Path) -> Result<(), String> {
-    let chain = |error: std::io::Error| crate::exits::chain(&error);
+    let chain = |error: std::io::Error| chain(&error);
     std::fs::create_dir_all(dir).map_err(chain)?;
     spec.write(dir).map_err(chain)
 }
@@ -79,7 +78,7 @@ struct Contents<'a> {
 }
 
 fn freeze(inner: &Inner, contents: &Contents<'_>) -> Result<InstanceSpec, String> {
-    let chain = |error: kiln_image::Error| crate::exits::chain(&error);
+    let chain = |error: kiln_image::Error| chain(&error);
     let image = inner.images.image(contents.image).map_err(chain)?;
     let lower = inner.images.lower_dirs(contents.image).map_err(chain)?;
     Ok(spec(inner, contents, &image, lower))
@@ -101,7 +100,7 @@ fn spec(
         instance: contents.id,
         root: Root { lower, writable: None },
         command: if has_init { vec![PROGRAM.to_owned()] } else { run.command.clone() },
-        env: environment(&image.config.env, &contents.env),
+        env: over_image(&image.config.env, contents.env.clone()),
         cwd: PathBuf::from(run.working_dir.as_ref().map_or("/", AbsolutePath::as_str)),
         user: User { uid: run.uid, gid: run.gid },
         capabilities: run.capabilities.iter().map(|c| c.as_str().to_owned()).collect(),
@@ -117,24 +116,6 @@ fn spec(
     }
 }
 
-/// The image's own variables, then the configuration's and Kiln's, which nothing overrides.
-fn environment(image: &[String], own: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let image = image.iter().filter_map(|pair| pair.split_once('='));
-    let mut env: BTreeMap<String, String> =
-        image.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    env.extend(own.clone());
-    env
-}
-
-fn init(run: &ImageProcess, user_data: &UserData) -> InitSpec {
-    InitSpec {
-        properties: user_data.properties.clone(),
-        launch: user_data.launch.clone(),
-        command: run.command.clone(),
-        ..InitSpec::default()
-    }
-}
-
 fn network(inner: &Inner, segment: &Segment, mode: Network, address: SocketAddr) -> NetworkMode {
     match mode {
         Network::Host => NetworkMode::Host,
@@ -147,23 +128,13 @@ fn network(inner: &Inner, segment: &Segment, mode: Network, address: SocketAddr)
 
 fn of_group(birth: &Birth, network: NetworkMode) -> Contents<'_> {
     let group: &GroupSpec = &birth.spec;
-    let facts = InstanceFacts {
-        app: Some(&group.app),
-        env: Some(&group.env),
-        process: &group.process,
-        group: Some(&group.name),
-        instance: birth.id,
-        release: Some(group.release),
-        image: group.image,
-        port: NonZeroU16::new(birth.address.port()),
-    };
     Contents {
         id: birth.id,
         image: &group.image,
         run: &group.run,
         user_data: &group.user_data,
-        env: kiln_config::environment(&group.user_data.properties, &facts),
-        hostname: hostname(&group.name, group.id, birth.slot),
+        env: birth.variables(NonZeroU16::new(birth.address.port())),
+        hostname: birth.hostname(),
         network,
         limits: Limits {
             memory: Some(group.params.memory),
@@ -191,12 +162,14 @@ fn of_run(
         image: run.image,
         port: NonZeroU16::new(address.port()),
     };
+    let mut env = kiln_config::environment(&run.user_data.properties, &facts);
+    env.extend(run.variables.clone());
     Contents {
         id,
         image: &run.image,
         run: &run.run,
         user_data: &run.user_data,
-        env: kiln_config::environment(&run.user_data.properties, &facts),
+        env,
         hostname: format!("run-{id}"),
         network,
         limits: Limits {
@@ -204,8 +177,7 @@ fn of_run(
             cpu_millis: Some(run.cpu.0),
             pids: Some(run.pids),
         },
-        // Secrets are for what is deployed, where a release names their versions.
-        secrets: SecretVersions::new(),
+        secrets: run.secrets.clone(),
         output: Output::Caller,
     }
 }

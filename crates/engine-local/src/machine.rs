@@ -3,7 +3,7 @@
 use crate::addresses::Addresses;
 use kiln_container::{Boot, Cgroups, ExitRecord, Network};
 use kiln_engine::{Resources, Usage};
-use kiln_names::{ByteSize, GroupId, InstallId, InstanceId};
+use kiln_names::{ByteSize, InstallId, InstanceId};
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -74,7 +74,7 @@ impl Machine {
     /// How the instance ended; when its shim was lost, what it left is killed first.
     pub(crate) fn exit_record(&self, id: InstanceId) -> Result<ExitRecord, String> {
         let dir = self.instance_dir(id);
-        let chain = |error: &dyn std::error::Error| crate::exits::chain(error);
+        let chain = |error: &dyn std::error::Error| kiln_keeper::chain(error);
         if let Some(record) = kiln_container::exit_record(&dir).map_err(|e| chain(&e))? {
             return Ok(record);
         }
@@ -147,11 +147,4 @@ fn meminfo(name: &str) -> Option<ByteSize> {
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
     let kib: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
     Some(ByteSize(kib * 1024))
-}
-
-/// A group's short name for its instances' host names.
-pub(crate) fn hostname(group: &kiln_names::GroupName, group_id: GroupId, slot: u32) -> String {
-    // A host name has at most 63 characters; the group's name may be longer than its id.
-    let named = format!("{group}-{slot}");
-    if named.len() <= 63 { named } else { format!("g-{group_id}-{slot}") }
 }

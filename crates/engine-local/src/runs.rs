@@ -9,11 +9,11 @@ mod pump;
 
 use crate::addresses::Segment;
 use crate::inner::Inner;
-use crate::link::FIRST_TABLE;
-use crate::{LocalEngine, exits, frozen};
+use crate::{LocalRuntime, exits, frozen};
 use kiln_container::{Attached, ProcessIdent};
 use kiln_engine::{EngineError, Run, RunEvent, RunSpec, Runner, TooManyRuns};
-use kiln_names::{Digest, InstanceId};
+use kiln_keeper::{FIRST_TABLE, chain, never_started};
+use kiln_names::{Digest, InstanceId, SecretValue};
 use kiln_store::{StoreError, local};
 use pump::Pump;
 use std::collections::{BTreeSet, HashMap};
@@ -47,7 +47,7 @@ struct Live {
 }
 
 #[async_trait::async_trait]
-impl Runner for LocalEngine {
+impl Runner for LocalRuntime {
     async fn run(&self, spec: RunSpec) -> Result<Run, TooManyRuns> {
         let id = self.inner.machine.new_instance_id();
         let (events, hear) = mpsc::channel(QUEUE);
@@ -130,7 +130,7 @@ enum StartError {
     Refused(String),
     #[error("find an address: {0}")]
     Address(#[from] crate::addresses::AddressError),
-    #[error("find an address: {}", exits::chain(.0))]
+    #[error("find an address: {}", chain(.0))]
     Store(#[from] StoreError),
     #[error("find an address: the router does not answer")]
     Router,
@@ -162,7 +162,7 @@ impl Task {
         if spec.env.is_some() {
             // As for instances: the router may still send requests to what the server before gave
             // back.
-            let first = inner.link.in_force(FIRST_TABLE);
+            let first = inner.link.in_force_here(FIRST_TABLE);
             tokio::time::timeout(ROUTER_GRACE, first).await.map_err(|_| StartError::Router)?;
         }
         let place = place(inner, spec).await?;
@@ -184,7 +184,7 @@ impl Task {
         let at_ms = self.inner.machine.now_ms();
         let exit = match ended.record {
             Ok(record) => exits::of_record(Some(self.spec.memory), record, at_ms),
-            Err(error) => exits::never_started(exits::chain(&error), at_ms),
+            Err(error) => never_started(chain(&error), at_ms),
         };
         Ok(RunEvent::Ended { exit, dropped })
     }
@@ -197,14 +197,24 @@ impl Task {
     }
 
     async fn start(&self, segment: &Segment, address: SocketAddr) -> Result<Attached, String> {
-        let _turn = self.inner.launches.acquire().await.map_err(|e| e.to_string())?;
+        let _turn = self.inner.run_launches.acquire().await.map_err(|e| e.to_string())?;
         let dir = self.dir();
         let (inner, id, spec) = (self.inner.clone(), self.id, self.spec.clone());
         let (segment, to) = (segment.clone(), dir.clone());
         let write = move || frozen::write_run(&inner, (id, &spec), (&segment, address), &to);
         tokio::task::spawn_blocking(write).await.map_err(|error| error.to_string())??;
-        let attached = kiln_container::attach(&self.inner.machine.program, &dir).await;
-        attached.map_err(|error| exits::chain(&error))
+        let secrets = self.secrets().await?;
+        let attached = kiln_container::attach(&self.inner.machine.program, &dir, &secrets).await;
+        attached.map_err(|error| chain(&error))
+    }
+
+    /// The values that it starts with; kept by nobody.
+    async fn secrets(&self) -> Result<Vec<SecretValue>, String> {
+        let (Some(app), Some(env)) = (&self.spec.app, &self.spec.env) else {
+            return Ok(Vec::new());
+        };
+        let opened = self.inner.secrets.open_all(app, env, &self.spec.secrets).await;
+        opened.map_err(|error| format!("failed to {}", chain(&error)))
     }
 
     async fn clean(&self) {

@@ -5,6 +5,7 @@ use crate::{
     Observation,
 };
 use kiln_names::{AppName, ByteSize, Digest, EnvName, GroupId, InstanceId};
+use serde_json::{Map, Value};
 use tokio::sync::watch;
 
 /// Who calls, and how recent its authority is.
@@ -27,6 +28,17 @@ pub struct Capabilities {
     pub host_network: bool,
     /// Instances find the values of their secrets as files.
     pub secrets: bool,
+}
+
+/// What an engine that has no settings for a process says to some.
+///
+/// # Errors
+/// When there are any.
+pub fn without_settings(settings: &Map<String, Value>) -> Result<(), String> {
+    match settings.keys().next() {
+        Some(key) => Err(format!("engine.{key}: this engine has no settings for a process")),
+        None => Ok(()),
+    }
 }
 
 /// What there is for groups, and what of it is left for new ones.
@@ -69,6 +81,13 @@ impl Capacity {
 pub trait Engine: Send + Sync + std::fmt::Debug {
     /// What this engine can carry.
     fn capabilities(&self) -> Capabilities;
+
+    /// Refuses what a process's `engine` settings say and this engine does not understand. Asks
+    /// nobody.
+    ///
+    /// # Errors
+    /// The first mistake, which begins with `engine.` and the key.
+    fn accept(&self, settings: &Map<String, Value>) -> Result<(), String>;
 
     /// A number that changes whenever an observation may differ from the one before.
     fn changes(&self) -> watch::Receiver<u64>;

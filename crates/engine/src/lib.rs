@@ -7,6 +7,7 @@
 mod drift;
 mod engine;
 mod error;
+mod figures;
 mod group;
 mod logs;
 mod observation;
@@ -17,8 +18,9 @@ pub mod conformance;
 pub mod sim;
 
 pub use drift::{Depth, Drift};
-pub use engine::{Call, Capabilities, Capacity, Engine, Resources};
+pub use engine::{Call, Capabilities, Capacity, Engine, Resources, without_settings};
 pub use error::{EngineError, ErrorKind};
+pub use figures::Figures;
 pub use group::{GroupSpec, UserData};
 pub use logs::{LogLine, LogQuery, LogStream, Source};
 pub use observation::{

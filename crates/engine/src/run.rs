@@ -1,10 +1,10 @@
 //! One instance for as long as somebody watches it: `kiln run`. Nothing of it is recorded.
 
 use crate::{EngineError, Exit, Source, UserData};
-use kiln_names::{AppName, ByteSize, Digest, EnvName, InstanceId, ProcessName};
+use kiln_names::{AppName, ByteSize, Digest, EnvName, InstanceId, ProcessName, SecretVersions};
 use kiln_protocol::configuration::{MilliCpu, Network};
 use kiln_protocol::recipe::ImageProcess;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use tokio::sync::mpsc;
 
@@ -31,6 +31,10 @@ pub struct RunSpec {
     pub network: Network,
     /// What reaches it at its start.
     pub user_data: UserData,
+    /// Variables over all others.
+    pub variables: BTreeMap<String, String>,
+    /// The versions of its secrets.
+    pub secrets: SecretVersions,
 }
 
 /// What is told of a run, in this order: that it started, what it writes, how it ended.

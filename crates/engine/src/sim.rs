@@ -68,6 +68,11 @@ impl SimEngine {
         self.change("behave", |world| world.behaviours.insert(image, behaviour));
     }
 
+    /// Sets what was counted of the requests to every group of an image, whichever group is named.
+    pub fn count(&self, image: Digest, figures: crate::Figures) {
+        self.world().counted.insert(image, figures);
+    }
+
     /// Sets what is not as it should be.
     pub fn set_drift(&self, mut drift: Vec<Drift>) {
         drift.sort();

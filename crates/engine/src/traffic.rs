@@ -1,6 +1,6 @@
 //! The [`Traffic`] trait: what carries requests to groups.
 
-use crate::{Call, EngineError};
+use crate::{Call, EngineError, Figures};
 use kiln_names::{AppName, EnvName, GroupId, ProcessName, Route};
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +46,8 @@ pub struct Share {
 /// What is in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrafficObservation {
+    /// Who does not carry the state yet, in words; none once it is in force everywhere.
+    pub awaits: Option<String>,
     /// The version in force everywhere.
     pub version: TrafficVersion,
     /// What that version holds.
@@ -81,6 +83,13 @@ pub trait Traffic: Send + Sync + std::fmt::Debug {
         desired: &TrafficState,
         expected: TrafficVersion,
     ) -> Result<TrafficVersion, EngineError>;
+
+    /// What was counted of requests, by group; nothing where the provider does not count. As fresh
+    /// as it can be had.
+    ///
+    /// # Errors
+    /// When the provider cannot be asked.
+    async fn figures(&self, app: &AppName, env: &EnvName) -> Result<Vec<Figures>, EngineError>;
 
     /// What is in force for an application in an environment.
     async fn observe(

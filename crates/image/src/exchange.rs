@@ -22,6 +22,7 @@ mod error;
 mod export;
 mod inflate;
 mod offers;
+mod stream;
 
 pub use admit::Admitting;
 pub use error::ImportError;

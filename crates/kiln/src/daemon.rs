@@ -2,11 +2,13 @@
 
 use crate::chain::chain;
 use crate::data::Data;
+use crate::join::Join;
 use crate::role::Role;
 use crate::{reload, say, server, shutdown};
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use kiln_router::Socket;
+use kiln_names::RouterName;
+use kiln_router::{Control, Socket};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -46,6 +48,14 @@ pub(crate) struct Server {
 /// `kiln up` starts it. A service manager does so with the same words; see
 /// packaging/systemd. At SIGHUP it starts the program that it was started from
 /// anew, which may be a newer one by then, and hands its place over.
+///
+/// On a machine of its own it joins a server elsewhere, and carries traffic to all
+/// instances that are reached from other machines; see docs/operations/routers.md.
+///
+/// Example:
+///
+///   kiln router --data /var/lib/kiln-router --http 0.0.0.0:80 \
+///     --join http://10.0.0.1:7400 --name edge-1 --token-file router.token
 #[derive(Debug, Parser)]
 #[command(name = "router", verbatim_doc_comment)]
 pub(crate) struct Router {
@@ -58,6 +68,28 @@ pub(crate) struct Router {
     /// Take the place of the router that runs
     #[arg(long)]
     pub(crate) take_over: bool,
+    /// The API of the server that it joins
+    #[arg(long, value_name = "URL", requires_all = ["name", "token_file"])]
+    pub(crate) join: Option<String>,
+    /// What it is called there
+    #[arg(long, requires = "join")]
+    pub(crate) name: Option<RouterName>,
+    /// A copy of router.token from the server's data directory
+    #[arg(long, value_name = "FILE", requires = "join")]
+    pub(crate) token_file: Option<PathBuf>,
+}
+
+impl Router {
+    /// The server elsewhere that it joins, if it does.
+    fn join(&self, data: &Data) -> Result<Option<Join>> {
+        let (Some(url), Some(name), Some(token)) = (&self.join, &self.name, &self.token_file)
+        else {
+            return Ok(None);
+        };
+        let control = Control::new(data.router_socket());
+        let join = Join::new(url, token, name.clone(), data.install, control);
+        join.map(Some).with_context(|| format!("join {url}"))
+    }
 }
 
 /// A part that plays until it is told to stop.
@@ -80,6 +112,7 @@ impl Daemon for Server {
 impl Daemon for Router {
     async fn play(&self) -> Result<()> {
         let data = Data::ensure(&self.data)?;
+        let join = self.join(&data)?;
         // The one before holds the part until then, and gives its lock away with its place.
         let (socket, locks) = match self.take_over {
             true => (Socket::HandedOver, Vec::new()),
@@ -99,11 +132,25 @@ impl Daemon for Router {
         tokio::pin!(router);
         tokio::select! {
             ended = &mut router => return ended.context("carry traffic"),
-            address = address => let_in(&announced, address?).await?,
+            address = address => {
+                let address = address?;
+                // On a machine of its own, no instances of its server are.
+                if join.is_none() {
+                    let_in(&announced, address.port()).await?;
+                }
+                Role::Router.announce(&announced, Some(address))?;
+            }
         }
+        let following = async {
+            match join {
+                Some(join) => join.follow().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             ended = router => ended.context("carry traffic"),
             never = reload::at_hangups() => never,
+            never = following => match never {},
         }
     }
 }
@@ -115,17 +162,16 @@ async fn check(data: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Says where traffic is taken, to people and to the guard of the instances' networks. A machine where
-/// that fails has traffic from everywhere else.
-async fn let_in(data: &Data, address: SocketAddr) -> Result<()> {
+/// Says where traffic is taken to the guard of the instances' networks. A machine where that fails has
+/// traffic from everywhere else.
+async fn let_in(data: &Data, port: u16) -> Result<()> {
     let install = data.install;
-    let opened = tokio::task::spawn_blocking(move || {
-        kiln_container::Network::open_door(install, address.port())
-    });
+    let opened =
+        tokio::task::spawn_blocking(move || kiln_container::Network::open_door(install, port));
     if let Err(error) = opened.await? {
         tracing::warn!("instances cannot reach the router: {}", chain(&error.into()));
     }
-    Role::Router.announce(data, Some(address))
+    Ok(())
 }
 
 fn hold(role: Role, data: &Data) -> Result<crate::role::Held> {

@@ -7,6 +7,7 @@
 //!         damaged/     databases that kiln recover put aside
 //!         kiln.sock    the API, for root
 //!         admin.token  the API, over TCP
+//!         router.token what a router on another machine joins with
 //!         secrets.key  opens the secrets in kiln.db; made with the first of them
 //!         images/ config/ instances/ router/
 //!         bin/SHA/kiln the program, kept while parts and shims are started from it
@@ -71,6 +72,12 @@ impl Data {
         Path::new("/run/kiln").join(self.install.to_string())
     }
 
+    /// Where values of secrets lie for containers of a Docker Engine on this machine: in memory, which
+    /// `/run` need not be.
+    pub(crate) fn memory(&self) -> PathBuf {
+        Path::new("/dev/shm").join(format!("kiln-{}", self.install))
+    }
+
     /// The control socket of the router.
     pub(crate) fn router_socket(&self) -> PathBuf {
         self.run().join("router.sock")
@@ -121,6 +128,11 @@ impl Data {
             }
             Err(error) => Err(error).with_context(|| format!("read {}", path.display())),
         }
+    }
+
+    /// Writes down what a router on another machine joins with.
+    pub(crate) fn keep_router_token(&self, token: &str) -> Result<()> {
+        write_private(&self.at("router.token"), token).context("write router.token")
     }
 }
 

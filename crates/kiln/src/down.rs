@@ -1,5 +1,7 @@
 //! `kiln down`: stops everything that a data directory ever started, with or without a server.
 
+mod elsewhere;
+
 use crate::data::Data;
 use crate::parts::stop;
 use crate::role::Role;
@@ -8,6 +10,7 @@ use anyhow::{Context, Result};
 use kiln_cli::Globals;
 use kiln_container::{Adopted, Boot, Cgroups, Network, ProcessIdent};
 use kiln_names::InstanceId;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -46,11 +49,18 @@ async fn down(data: &Data) -> Result<()> {
         stop_part(role, data).await?;
     }
     stop_instances(data).await?;
+    elsewhere::stop(data).await;
     stop_part(Role::Router, data).await?;
     stop_leaving(data).await?;
     Network::remove_all(data.install).context("remove the networks")?;
-    match std::fs::remove_dir_all(data.run()) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+    [data.run(), data.memory()].into_iter().try_for_each(remove)
+}
+
+fn remove(directory: PathBuf) -> Result<()> {
+    match std::fs::remove_dir_all(&directory) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("remove {}", directory.display()))
+        }
         _ => Ok(()),
     }
 }

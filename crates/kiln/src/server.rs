@@ -4,7 +4,8 @@ use crate::daemon::Server;
 use crate::data::Data;
 use crate::role::Role;
 use crate::wiring::{
-    BakedImages, DatabaseCatalog, GitConfigurations, LocalEngines, RandomIds, SystemClock,
+    AllEngines, BakedImages, DatabaseCatalog, GitConfigurations, Parts, RandomIds, RunHooks,
+    SystemClock,
 };
 use crate::{books, clock, shutdown};
 use anyhow::{Context, Result};
@@ -12,8 +13,11 @@ use kiln_bakery::Bakery;
 use kiln_container::{Boot, Network};
 use kiln_deploy::ports::Engines;
 use kiln_deploy::{Fuse, Orchestrator, Ports};
-use kiln_engine_local::{LocalEngine, MachineSettings, Settings};
+use kiln_engine::Runner;
+use kiln_engine_local::{MachineSettings, Settings};
+use kiln_keeper::Link;
 use kiln_names::InstanceId;
+use kiln_router::Control;
 use kiln_secrets::{KeyFile, Vault};
 use kiln_store::Database;
 use std::net::SocketAddr;
@@ -32,6 +36,7 @@ pub(crate) async fn serve(data: &Data, settings: &Server) -> Result<()> {
     tracing::info!(deployments = recovered.len(), "the server runs");
     let unix = kiln_api::bind_unix(&data.at("kiln.sock")).context("make the socket")?;
     let token = data.ensure_token()?;
+    data.keep_router_token(&kiln_api::router_token(&token))?;
     let stopping = stopping();
     let over_socket = kiln_api::serve_unix(unix, app.clone(), ended(stopping.clone()));
     let over_tcp = kiln_api::serve_tcp(tcp, app.clone(), &token, ended(stopping));
@@ -56,21 +61,35 @@ async fn assemble(data: &Data, settings: &Server, address: SocketAddr) -> Result
     let git = kiln_config::SmartHttp::open(configurations.clone(), program.clone())
         .context("prepare to serve git")?;
     let bakery = bakery(data, &database, &images, &network, &program)?;
-    let engine = LocalEngine::start(Settings {
+    let link = link(data, &database).await?;
+    let local = Settings {
         db: database.clone(),
         images: images.clone(),
         secrets: secrets.clone(),
-        router: data.router_socket(),
+        link: link.clone(),
         machine: machine(data, network, program),
-    });
-    let engine = Arc::new(engine.await?);
-    let engines: Arc<dyn Engines> = Arc::new(LocalEngines(engine.clone()));
+    };
+    let (keeper, local) = kiln_engine_local::start(local).await?;
+    let parts = Parts {
+        install: data.install,
+        database: database.clone(),
+        images: images.clone(),
+        secrets: secrets.clone(),
+        link: link.clone(),
+        memory: data.memory(),
+        pull_token: kiln_api::pull_token(&data.ensure_token()?),
+    };
+    let engines: Arc<dyn Engines> = Arc::new(AllEngines::start(keeper, parts).await?);
+    // All who had instances before are there: the routers may hear of them.
+    link.open();
     let clock = Arc::new(SystemClock);
+    let runner: Arc<dyn Runner> = Arc::new(local);
     let ports = Ports {
         images: Arc::new(BakedImages { database: database.clone(), store: images.clone() }),
         configurations: Arc::new(GitConfigurations::new(configurations.clone())),
         catalog: Arc::new(DatabaseCatalog(database.clone())),
         engines: engines.clone(),
+        hooks: Arc::new(RunHooks::new(runner.clone())),
         clock: clock.clone(),
         ids: Arc::new(RandomIds),
         fuse: Fuse::none(),
@@ -95,9 +114,21 @@ async fn assemble(data: &Data, settings: &Server, address: SocketAddr) -> Result
         bakery,
         orchestrator,
         engines,
-        runner: Some(engine),
+        routers: link,
+        runner: Some(runner),
         clock,
     })
+}
+
+/// The way to the routers, with an epoch that no server had before.
+async fn link(data: &Data, database: &Database) -> Result<Arc<Link>> {
+    let mut db = database.write().await?;
+    let epoch = kiln_store::local::next_router_epoch(&mut db).await?;
+    let joined = kiln_store::routers::all(&mut db).await?;
+    db.commit().await?;
+    let link = Link::new(Control::new(data.router_socket()), epoch);
+    joined.into_iter().for_each(|router| link.admit(router.name, router.install));
+    Ok(link)
 }
 
 /// The secrets, with the key that the service manager passes, or the data directory's own.

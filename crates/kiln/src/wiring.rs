@@ -3,11 +3,13 @@
 mod catalog;
 mod configurations;
 mod engines;
+mod hooks;
 mod images;
 
 pub(crate) use catalog::DatabaseCatalog;
 pub(crate) use configurations::GitConfigurations;
-pub(crate) use engines::LocalEngines;
+pub(crate) use engines::{AllEngines, DOCKER, Parts};
+pub(crate) use hooks::RunHooks;
 pub(crate) use images::BakedImages;
 
 use crate::clock;

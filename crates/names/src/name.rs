@@ -71,6 +71,14 @@ name!(
     32,
     true
 );
+name!(
+    /// A router on another machine: `[a-z][a-z0-9-]*`, at most 32.
+    RouterName,
+    "a router name",
+    "a lower-case letter, then lower-case letters, digits and hyphens, at most 32 in all",
+    32,
+    true
+);
 
 fn is_name(text: &str, max: usize, hyphen: bool) -> bool {
     let allowed =

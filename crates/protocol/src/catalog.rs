@@ -37,6 +37,9 @@ pub struct NewEnvironment {
     /// What runs its groups; `local` unless told.
     #[serde(default = "local")]
     pub engine: String,
+    /// The engine's settings; `local` has none.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub settings: Map<String, Value>,
 }
 
 fn local() -> String {
@@ -56,4 +59,30 @@ pub struct Environment {
     pub metadata: Map<String, Value>,
     /// When it was created.
     pub created: Timestamp,
+}
+
+/// One thing that the engine of an environment needs, and how it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Finding {
+    /// What was looked at, such as `API`.
+    pub what: String,
+    /// How it is.
+    pub verdict: Verdict,
+    /// What was found.
+    pub found: String,
+    /// What to do, where something is to be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mend: Option<String>,
+}
+
+/// How a thing is that was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// As it should be.
+    Good,
+    /// It works, and somebody should know.
+    Note,
+    /// Nothing will run like that.
+    Bad,
 }

@@ -3,8 +3,10 @@
 //! Each file is checked alone when it is written ([`ConfigurationFile::check`]); what needs the image
 //! is checked when a deployment is prepared ([`Configuration::check`]).
 
+mod analysis;
 mod check;
 mod file;
+mod hooks;
 mod launch;
 mod limits;
 mod params;
@@ -12,8 +14,11 @@ mod process_params;
 mod properties;
 mod read;
 mod resolve;
+mod scale;
 
+pub use analysis::{Analysis, NotEnoughData};
 pub use file::{ConfigurationFile, InvalidConfiguration};
+pub use hooks::{Hook, HookPoint, Hooks};
 pub use launch::LaunchData;
 pub use limits::*;
 pub use params::{CanaryStep, DeploymentParams, DeploymentSettings, Pauses, Strategy};
@@ -21,6 +26,7 @@ pub use process_params::{
     CheckKind, CheckPath, HealthCheck, MilliCpu, Network, ProcessParams, StartupCheck,
 };
 pub use properties::{Properties, variable_name, variables};
+pub use scale::{Scale, ScaleBy};
 
 /// The three files of one commit, each valid by itself.
 #[derive(Debug, Clone, PartialEq)]

@@ -13,6 +13,7 @@ pub mod paths;
 pub mod problem;
 pub mod recipe;
 pub mod revision;
+pub mod router;
 pub mod run;
 pub mod secret;
 pub mod status;

@@ -16,6 +16,8 @@ pub const APP_METADATA: &str = "/v1/apps/{app}/metadata/{key}";
 pub const ENVS: &str = "/v1/envs";
 /// One environment.
 pub const ENV: &str = "/v1/envs/{env}";
+/// What the engine of an environment needs, and how it is.
+pub const ENV_CHECK: &str = "/v1/envs/{env}/check";
 /// One property of an environment's metadata, by its dotted path.
 pub const ENV_METADATA: &str = "/v1/envs/{env}/metadata/{key}";
 /// Bases.
@@ -76,6 +78,14 @@ pub const PAUSE: &str = "/v1/apps/{app}/envs/{env}/pause";
 pub const RESUME: &str = "/v1/apps/{app}/envs/{env}/resume";
 /// The one lock over everything.
 pub const LOCK: &str = "/v1/lock";
+/// This machine's router, and those on others that have joined.
+pub const ROUTERS: &str = "/v1/routers";
+/// One that has joined.
+pub const ROUTER: &str = "/v1/routers/{router}";
+/// The table that one is to carry; `?epoch=N&version=N&wait_ms=N`.
+pub const ROUTER_TABLE: &str = "/v1/routers/{router}/table";
+/// What one says of itself.
+pub const ROUTER_STATUS: &str = "/v1/routers/{router}/status";
 /// Remove all groups and free the routes.
 pub const STOP: &str = "/v1/apps/{app}/envs/{env}/stop";
 /// Change how many instances there are.

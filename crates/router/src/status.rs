@@ -25,6 +25,29 @@ pub struct Status {
     pub instances: Vec<InstanceStatus>,
 }
 
+impl Status {
+    /// Refuses what no router says: whoever reads it trusts these bounds.
+    ///
+    /// # Errors
+    /// The first mistake, in words.
+    pub fn check(&self) -> Result<(), String> {
+        let most = crate::table::MAX_ENTRIES;
+        if self.groups.len() > most || self.instances.len() > most {
+            return Err(format!("a status has at most {most} groups and instances"));
+        }
+        if self.groups.iter().any(|group| group.latency.counts.len() > Latency::BUCKETS) {
+            return Err(format!("a histogram has at most {} buckets", Latency::BUCKETS));
+        }
+        if self.instances.iter().any(|instance| instance.last_check.len() > MAX_CHECK_BYTES) {
+            return Err(format!("an answer of a check has at most {MAX_CHECK_BYTES} B"));
+        }
+        Ok(())
+    }
+}
+
+/// The longest answer of a check that is told of.
+const MAX_CHECK_BYTES: usize = 4096;
+
 /// The figures of one group since it came into the table of this router process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupStatus {
@@ -118,6 +141,20 @@ impl Latency {
             return bucket as u64 + 1;
         }
         (bucket as u64 % 4 + 5) << (bucket / 4 - 1)
+    }
+
+    /// How many times fell below each end, in microseconds, and not below the one before.
+    pub fn buckets(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.counts.iter().enumerate().map(|(bucket, count)| (Self::end(bucket), *count))
+    }
+
+    /// Adds what another recorded.
+    pub fn add(&mut self, other: &Self) {
+        let longer = self.counts.len().max(other.counts.len());
+        self.counts.resize(longer, 0);
+        self.counts.iter_mut().zip(&other.counts).for_each(|(count, more)| {
+            *count = count.saturating_add(*more);
+        });
     }
 
     /// How many times were recorded.

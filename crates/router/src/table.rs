@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 
 /// The most clusters, routes, groups or instances that one table may hold. Tables are kept in memory
 /// and scanned whole when they change; a machine runs some hundred instances.
-const MAX_ENTRIES: usize = 65_536;
+pub(crate) const MAX_ENTRIES: usize = 65_536;
 /// The largest weight, so that sums of weights stay far from overflow.
 const MAX_WEIGHT: u32 = 1_000_000;
 

@@ -54,7 +54,7 @@ impl Vault {
     /// # Errors
     /// [`KeyError`] when there are secrets and no key that opens them.
     pub async fn open(settings: Settings) -> Result<Self, KeyError> {
-        let vault = Self { settings, key: Arc::default() };
+        let vault = Self::unopened(settings);
         let mut db = vault.settings.database.read().await?;
         if store::any(&mut db).await? {
             let proof = store::proof(&mut db).await?;
@@ -66,6 +66,12 @@ impl Vault {
         }
         drop(db);
         Ok(vault)
+    }
+
+    /// The vault as it lies, for those who want none of its values.
+    #[must_use]
+    pub fn unopened(settings: Settings) -> Self {
+        Self { settings, key: Arc::default() }
     }
 
     /// Gives a secret a value: a new version, unless the newest one has that value.

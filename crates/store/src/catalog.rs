@@ -4,7 +4,7 @@
 
 use crate::audit::{self, By};
 use crate::column::{json, number, signed, text, to_json};
-use crate::{StoreError, Write, secrets};
+use crate::{StoreError, Write, local, secrets};
 use kiln_names::{AppName, EnvName};
 use serde_json::{Map, Value, json};
 use sqlx::sqlite::SqliteRow;
@@ -190,6 +190,8 @@ pub async fn remove_environment(
     let query = sqlx::query("DELETE FROM environments WHERE name = ?").bind(name.as_str());
     let found = query.execute(&mut **db).await?.rows_affected() == 1;
     secrets::withdraw_of_environment(db, name).await?;
+    // Another of this name may have another engine, whose traffic begins anew.
+    local::forget_traffic(db, name).await?;
     recorded(db, by, found, &json!({"did": "delete environment", "env": name})).await
 }
 

@@ -31,6 +31,7 @@ pub mod peaks;
 pub mod releases;
 pub mod retirements;
 pub mod route_claims;
+pub mod routers;
 mod salvage;
 pub mod secrets;
 pub mod spare;

@@ -1,4 +1,4 @@
-//! What the local engine wants and runs: groups, instances, traffic.
+//! What engines that Kiln keeps want and run: groups, instances, traffic.
 //!
 //! Specs, states and exits are JSON of the engine's own types; this module keeps their text.
 
@@ -309,6 +309,23 @@ pub async fn knows_instance(
     Ok(known > 0)
 }
 
+/// Records where an instance listens, once that is known.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn place_instance(
+    db: &mut SqliteConnection,
+    instance: InstanceId,
+    address: SocketAddr,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE local_instances SET address = ? WHERE id = ?")
+        .bind(address.to_string())
+        .bind(instance.to_string())
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
 /// Records how an instance ended, and drops the oldest such records beyond those kept.
 ///
 /// # Errors
@@ -393,6 +410,16 @@ pub async fn put_traffic(db: &mut SqliteConnection, row: &TrafficRow) -> Result<
         .bind(&row.state)
         .execute(db)
         .await?;
+    Ok(())
+}
+
+/// Forgets the traffic of an environment that is deleted.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn forget_traffic(db: &mut SqliteConnection, env: &EnvName) -> Result<(), StoreError> {
+    let sql = "DELETE FROM local_traffic WHERE env = ?";
+    sqlx::query(sql).bind(env.as_str()).execute(db).await?;
     Ok(())
 }
 

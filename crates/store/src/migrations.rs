@@ -16,6 +16,7 @@ const STEPS: &[&[&str]] = &[
     &[include_str!("schema/peaks.sql")],
     &[include_str!("schema/replacing.sql")],
     &[include_str!("schema/history.sql")],
+    &[include_str!("schema/routers.sql")],
 ];
 
 /// Brings the database from the schema it has to the newest one, in one transaction.

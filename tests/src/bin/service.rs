@@ -12,6 +12,7 @@ use std::convert::Infallible;
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -46,6 +47,10 @@ async fn play(mode: &str) -> Result<()> {
             spike();
             serve(StatusCode::OK).await
         }
+        "flaky" => {
+            FLAKY.store(true, Ordering::Relaxed);
+            serve(StatusCode::OK).await
+        }
         "broken" => serve(StatusCode::INTERNAL_SERVER_ERROR).await,
         "late" => {
             tokio::time::sleep(Duration::from_secs(2)).await;
@@ -57,6 +62,14 @@ async fn play(mode: &str) -> Result<()> {
         "work" => work().await,
         other => bail!("{other:?} is nothing that this service does"),
     }
+}
+
+/// Whether every third answer to `/` is an error.
+static FLAKY: AtomicBool = AtomicBool::new(false);
+static ANSWERED: AtomicU64 = AtomicU64::new(0);
+
+fn stumbles() -> bool {
+    FLAKY.load(Ordering::Relaxed) && ANSWERED.fetch_add(1, Ordering::Relaxed).is_multiple_of(3)
 }
 
 fn say(line: &str) {
@@ -111,7 +124,8 @@ async fn answer(
 ) -> Result<Response<BoxBody<Bytes, Infallible>>, hyper::Error> {
     let (head, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
-    let body = match (head.method, head.uri.path()) {
+    let path = head.uri.path().to_owned();
+    let body = match (head.method, &*path) {
         (Method::POST, _) => body,
         (_, "/slow") => Bytes::from(version.repeat(SLOW_BYTES / version.len().max(1))),
         (_, "/greeting") => Bytes::from(variable("GREETING").unwrap_or_default()),
@@ -124,6 +138,7 @@ async fn answer(
         _ if status != StatusCode::OK => Bytes::from_static(b"the database is on fire"),
         _ => Bytes::from(version.to_string()),
     };
+    let status = if path == "/" && stumbles() { StatusCode::INTERNAL_SERVER_ERROR } else { status };
     let answer = Response::builder().status(status).header("x-version", version.trim());
     Ok(answer.body(Full::new(body).boxed()).unwrap_or_default())
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(60);
 
-fn digest(value: &[u8]) -> String {
+pub(crate) fn digest(value: &[u8]) -> String {
     Sha256::digest(value).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -4,7 +4,7 @@
 use crate::traffic::{let_pass, load};
 use kiln_load::Allowed;
 use kiln_tests::{Kiln, Project, note, until};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(60);
@@ -49,6 +49,34 @@ fn a_canary_answers_its_share_until_it_takes_all_of_it() {
     let report = running.stop();
     note(&report.to_string());
     assert_eq!(report.failures(), 0, "{report}{}", kiln.logs());
+}
+
+#[test]
+fn a_canary_that_fails_more_is_taken_back_by_what_the_router_counted() {
+    let kiln = Kiln::with_tiny();
+    let project = Project::serving(&kiln, "hello", "hello 1\n");
+    let params = r#"{"healthCheck": {"path": "/greeting"},
+        "strategy": {"type": "canary", "steps": [{"weight": 50, "duration": "1s"}]},
+        "analysis": {"minRequests": 50, "notEnoughData": "wait"}}"#;
+    let _put = kiln.put("hello", "deployment-params.json", params).exits(0);
+    kiln.done(["ship", "hello", "prod", "--dir", project.dir(), "-m", "works"]);
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        // Somebody asks all the time; every third answer of the new version is an error.
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                kiln_load::get(&kiln.target("hello"), "/").ok();
+            }
+        });
+        project.command(&["flaky"]);
+        project.says("hello 2\n");
+        let shipped = kiln.run(["ship", "hello", "prod", "--dir", project.dir(), "-m", "on"]);
+        over.store(true, Ordering::Relaxed);
+        assert_eq!(shipped.code, Some(3), "{shipped}");
+        assert!(shipped.stderr.contains("hello-prod-web-v002 is worse of "), "{shipped}");
+        assert!(shipped.stderr.contains("(old 0.00 %, 1.00 % more allowed)"), "{shipped}");
+    });
+    assert_eq!(share_of_the_second(&kiln), 0);
 }
 
 #[test]

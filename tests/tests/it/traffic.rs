@@ -1,6 +1,6 @@
 //! Nobody notices: every kind of client asks without pause, and no answer is wrong.
 
-use kiln_load::{Allowed, Answer, Kind, Load, Offer, Running};
+use kiln_load::{Allowed, Answer, Kind, Load, Offer, Running, Target};
 use kiln_tests::{Kiln, Project, note, until};
 use std::time::Duration;
 
@@ -9,7 +9,12 @@ const BETWEEN: u64 = 40;
 
 /// A load on `hello` that checks which version answers, and that a large body is of one version.
 pub(crate) fn load(kiln: &Kiln, allowed: &Allowed) -> Running {
-    Load::new(kiln.target("hello")).rate(40).check(check(allowed)).start()
+    load_on(kiln.target("hello"), allowed)
+}
+
+/// The same wherever `hello` is reached.
+pub(crate) fn load_on(hello: Target, allowed: &Allowed) -> Running {
+    Load::new(hello).rate(40).check(check(allowed)).start()
 }
 
 /// Says what is wrong with an answer: it is not of one version, or of none that may answer.
@@ -33,12 +38,16 @@ pub(crate) fn let_pass(running: &Running, requests: u64) {
 
 #[test]
 fn no_request_fails_through_five_ships_and_five_rollbacks() {
-    let kiln = Kiln::with_tiny();
-    let project = Project::serving(&kiln, "hello", "hello 0\n");
+    nobody_notices(&Kiln::with_tiny(), 5);
+}
+
+/// Ships to `prod`, whatever runs that, and goes back again, while every client asks.
+pub(crate) fn nobody_notices(kiln: &Kiln, changes: u32) {
+    let project = Project::serving(kiln, "hello", "hello 0\n");
     kiln.done(["ship", "hello", "prod", "--dir", project.dir(), "-m", "first light"]);
     let allowed = Allowed::only_now("hello 0");
-    let running = load(&kiln, &allowed);
-    ship_and_roll_back(&kiln, &project, &running, &allowed, 5);
+    let running = load(kiln, &allowed);
+    ship_and_roll_back(kiln, &project, &running, &allowed, changes);
     let report = running.stop();
     note(&report.to_string());
     assert_eq!(report.failures(), 0, "{report}{}", kiln.logs());
@@ -60,7 +69,7 @@ fn every_request_at_a_fixed_rate_is_answered_through_ships_and_rollbacks() {
 }
 
 /// So many versions after `hello 0`, and back again, one by one.
-fn ship_and_roll_back(
+pub(crate) fn ship_and_roll_back(
     kiln: &Kiln,
     project: &Project,
     running: &Running,

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use kiln_catalog::{Edit, EnvironmentRow, Key, environments};
 use kiln_names::EnvName;
-use kiln_protocol::catalog::{Environment, NewEnvironment};
+use kiln_protocol::catalog::{Environment, Finding, NewEnvironment};
 use kiln_protocol::{Code, Timestamp, paths};
 use kiln_store::{Write, deployments, groups};
 use serde_json::{Map, Value};
@@ -22,8 +22,9 @@ pub(crate) async fn create(
     Caller(by): Caller,
     Body(new): Body<NewEnvironment>,
 ) -> Answer<Environment> {
-    let NewEnvironment { name, engine } = new;
-    let (settings, metadata) = (Map::new(), Map::new());
+    let NewEnvironment { name, engine, settings } = new;
+    app.engines.accept(&engine, &settings)?;
+    let metadata = Map::new();
     let new = environments::NewEnvironment { name, engine, settings, metadata };
     Ok(Json(shown(environments::create(&app.database, new, &by).await?)))
 }
@@ -52,7 +53,16 @@ pub(crate) async fn delete(
 ) -> Result<StatusCode, Refusal> {
     let of = name.clone();
     environments::delete(&app.database, &name, |db| Box::pin(deployed(db, of)), &by).await?;
+    app.engines.forget(&name).await;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Looks at all that an environment's engine needs.
+#[utoipa::path(get, path = paths::ENV_CHECK, tag = "catalog",
+    responses((status = 200, body = [Finding])))]
+pub(crate) async fn check(State(app): Shared, Names(name): Names<EnvName>) -> Answer<Vec<Finding>> {
+    environments::show(&app.database, &name).await?;
+    Ok(Json(app.engines.check(&name).await?))
 }
 
 /// What has groups or a deployment in progress in the environment.

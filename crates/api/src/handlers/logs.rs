@@ -45,7 +45,7 @@ pub(crate) async fn logs(
 ) -> Result<Events, Refusal> {
     applications::show(&kiln.database, &app).await?;
     environments::show(&kiln.database, &env).await?;
-    let provider = kiln.engines.of(&env)?;
+    let provider = kiln.engines.of(&env).await?;
     let Which { group, instance, tail, follow } = which;
     if let Some(name) = &group {
         let db = &mut *kiln.database.read().await?;

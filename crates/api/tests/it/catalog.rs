@@ -39,7 +39,11 @@ async fn properties_are_set_one_at_a_time_by_their_dotted_path() {
 async fn an_environment_names_an_engine_that_is_there() {
     let rig = Rig::start().await;
     let client = &rig.client;
-    let new = |engine: &str| NewEnvironment { name: prod(), engine: engine.to_owned() };
+    let new = |engine: &str| NewEnvironment {
+        name: prod(),
+        engine: engine.to_owned(),
+        settings: serde_json::Map::new(),
+    };
     let refused = problem(client.create_env(&new("moon")).await);
     assert_eq!(refused.code, Code::NotSupported);
     assert!(refused.detail.contains("known are local"), "{}", refused.detail);

@@ -20,7 +20,11 @@ async fn the_repository_is_made_on_first_use_and_a_file_is_replaced_whole() {
     assert_eq!(code(client.config(&hello(), &prod(), None).await), Code::AppNotFound);
     client.create_app(&NewApp { name: hello(), contact: None }).await.unwrap();
     assert_eq!(code(client.config(&hello(), &prod(), None).await), Code::EnvNotFound);
-    let new = NewEnvironment { name: prod(), engine: "local".to_owned() };
+    let new = NewEnvironment {
+        name: prod(),
+        engine: "local".to_owned(),
+        settings: serde_json::Map::new(),
+    };
     client.create_env(&new).await.unwrap();
 
     let first = client.config(&hello(), &prod(), None).await.unwrap();

@@ -3,15 +3,19 @@
 
 use kiln_config::{Repositories, Revision};
 use kiln_deploy::ports::{
-    ApplicationFacts, Catalog, Clock, Configurations, Engines, Ids, ImageFacts, Images, Provider,
+    ApplicationFacts, Catalog, Clock, Configurations, Engines, HookCall, HookState, Hooks, Ids,
+    ImageFacts, Images, Provider,
 };
 use kiln_deploy::{Problem, Target};
+use kiln_engine::RunSpec;
 use kiln_engine::sim::SimEngine;
 use kiln_names::{AppName, CommitId, DeploymentId, Digest, EnvName, GroupId, ImageRef};
+use kiln_protocol::catalog::Finding;
 use kiln_protocol::configuration::Configuration;
 use kiln_protocol::deployment::Difference;
 use kiln_protocol::recipe::{Processes, labels};
 use kiln_store::{Database, catalog, images};
+use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -98,12 +102,36 @@ impl Catalog for Catalogue {
 #[derive(Debug)]
 pub(crate) struct Simulated(pub(crate) Arc<SimEngine>);
 
+#[async_trait::async_trait]
 impl Engines for Simulated {
-    fn of(&self, _env: &EnvName) -> Result<Provider, Problem> {
+    async fn of(&self, _env: &EnvName) -> Result<Provider, Problem> {
         let architecture = if cfg!(target_arch = "x86_64") { "amd64" } else { "arm64" };
         let (engine, traffic) = (self.0.clone(), self.0.clone());
-        Ok(Provider { engine, traffic, architecture: architecture.to_owned() })
+        Ok(Provider { engine, traffic, architecture: Some(architecture.to_owned()) })
     }
+
+    fn accept(&self, _engine: &str, _settings: &Map<String, Value>) -> Result<(), Problem> {
+        Ok(())
+    }
+
+    async fn check(&self, _env: &EnvName) -> Result<Vec<Finding>, Problem> {
+        Ok(Vec::new())
+    }
+
+    async fn forget(&self, _env: &EnvName) {}
+}
+
+/// Nothing runs hooks here, and no configuration has any.
+#[derive(Debug)]
+pub(crate) struct NoHooks;
+
+#[async_trait::async_trait]
+impl Hooks for NoHooks {
+    async fn look(&self, call: &HookCall, _run: RunSpec) -> HookState {
+        panic!("nobody asked for hook {}", call.point);
+    }
+
+    async fn stop(&self, _call: &HookCall) {}
 }
 
 /// Time that begins at noon of a certain day and goes on as real time does.

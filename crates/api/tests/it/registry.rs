@@ -7,7 +7,7 @@ use kiln_protocol::Code;
 use kiln_protocol::image::{ArchiveChoice, ExportFormat, ImportEvent, Imported, NewImage};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::net::{TcpStream, UnixStream};
 
 /// The head of an answer, in lower case, and its body.
 struct Answer {
@@ -136,12 +136,7 @@ async fn what_is_not_there_or_not_allowed_is_denied_with_a_code() {
 #[tokio::test]
 async fn over_tcp_the_token_is_a_bearer_or_a_password_and_invited_as_one() {
     let rig = Rig::start().await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let app = rig.app.clone();
-    tokio::spawn(async move {
-        kiln_api::serve_tcp(listener, app, "secret", std::future::pending()).await;
-    });
+    let address = rig.over_tcp("secret").await;
     let ask = async |headers: &str| {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(request("GET /v2/", headers).as_bytes()).await.unwrap();

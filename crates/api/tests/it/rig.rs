@@ -1,6 +1,6 @@
 //! A whole server in a temporary directory, and a client of it.
 
-use crate::ports::{Baked, Catalogue, Committed, Counter, Simulated, Ticking};
+use crate::ports::{Baked, Catalogue, Committed, Counter, NoHooks, Simulated, Ticking};
 use futures_util::{Stream, StreamExt as _};
 use kiln_api::App;
 use kiln_bakery::Bakery;
@@ -14,8 +14,10 @@ use kiln_protocol::catalog::{NewApp, NewEnvironment};
 use kiln_protocol::deployment::{Deployment, DeploymentEvent, Happening};
 use kiln_protocol::{Code, Problem};
 use kiln_store::Database;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use tokio::net::TcpListener;
 
 pub(crate) struct Rig {
     pub(crate) data: tempfile::TempDir,
@@ -41,7 +43,11 @@ impl Rig {
     pub(crate) async fn ready() -> Self {
         let rig = Self::start().await;
         rig.client.create_app(&NewApp { name: hello(), contact: None }).await.unwrap();
-        let prod = NewEnvironment { name: prod(), engine: "local".to_owned() };
+        let prod = NewEnvironment {
+            name: prod(),
+            engine: "local".to_owned(),
+            settings: serde_json::Map::new(),
+        };
         rig.client.create_env(&prod).await.unwrap();
         rig.base().await;
         rig
@@ -56,6 +62,17 @@ impl Rig {
         let events = self.client.bake_base(&name, &new).await.unwrap();
         let last = all(events).await.unwrap().pop().unwrap();
         assert!(matches!(last, BaseEvent::Baked(base) if base.name == name));
+    }
+
+    /// Serves it over TCP as well, where that token opens.
+    pub(crate) async fn over_tcp(&self, token: &'static str) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let app = self.app.clone();
+        tokio::spawn(async move {
+            kiln_api::serve_tcp(listener, app, token, std::future::pending()).await;
+        });
+        address
     }
 
     pub(crate) async fn send(&self, digest: &Digest, content: Vec<u8>) -> Result<(), ClientError> {
@@ -102,6 +119,7 @@ async fn assemble(data: &Path, engine: Arc<SimEngine>) -> App {
         configurations: Arc::new(Committed(configurations.clone())),
         catalog: Arc::new(Catalogue(database.clone())),
         engines: engines.clone(),
+        hooks: Arc::new(NoHooks),
         clock: clock.clone(),
         ids: Arc::new(Counter::default()),
         fuse: Fuse::none(),
@@ -121,6 +139,8 @@ async fn assemble(data: &Path, engine: Arc<SimEngine>) -> App {
         bakery,
         orchestrator,
         engines,
+        // Nothing is behind it: what joins is known, and no table is sent.
+        routers: kiln_keeper::Link::new(kiln_router::Control::new("/nowhere"), 1),
         runner: None,
         clock,
     }

@@ -25,7 +25,11 @@ async fn a_secret_is_set_listed_and_removed_and_never_read_back() {
     client.create_app(&NewApp { name: hello(), contact: None }).await.unwrap();
     assert_eq!(code(set("one").await), Code::EnvNotFound);
     assert_eq!(code(client.secrets(&hello(), &prod()).await), Code::EnvNotFound);
-    let new = NewEnvironment { name: prod(), engine: "local".to_owned() };
+    let new = NewEnvironment {
+        name: prod(),
+        engine: "local".to_owned(),
+        settings: serde_json::Map::new(),
+    };
     client.create_env(&new).await.unwrap();
     for (text, version, unchanged) in [("one", 1, false), ("one", 1, true), ("two", 2, false)] {
         let answer = set(text).await.unwrap();

@@ -95,7 +95,7 @@ async fn an_environment_names_an_engine_that_there_is() {
         metadata: Map::new(),
     };
     let unknown = environments::create(&db, new("cloud"), &ann()).await.unwrap_err();
-    assert_eq!(unknown.to_string(), "there is no engine \"cloud\": known are local");
+    assert_eq!(unknown.to_string(), "there is no engine \"cloud\": known are local, docker");
     environments::create(&db, new("local"), &ann()).await.unwrap();
 
     let block = set("blocked", json!({"user": "ann", "reason": "audit"}));

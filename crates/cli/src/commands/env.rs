@@ -1,5 +1,6 @@
 //! `kiln env`: where applications run.
 
+pub mod check;
 pub mod create;
 pub mod delete;
 pub mod list;
@@ -18,6 +19,7 @@ pub enum Env {
     Create(create::Create),
     List(list::List),
     Show(show::Show),
+    Check(check::Check),
     Set(set::Set),
     Delete(delete::Delete),
 }
@@ -28,6 +30,7 @@ impl Env {
             Self::Create(command) => command.run(session).await,
             Self::List(command) => command.run(session).await,
             Self::Show(command) => command.run(session).await,
+            Self::Check(command) => command.run(session).await,
             Self::Set(command) => command.run(session).await,
             Self::Delete(command) => command.run(session).await,
         }

@@ -3,7 +3,7 @@
 use crate::{Client, ClientError};
 use http::Method;
 use kiln_names::{AppName, EnvName};
-use kiln_protocol::catalog::{App, Environment, NewApp, NewEnvironment};
+use kiln_protocol::catalog::{App, Environment, Finding, NewApp, NewEnvironment};
 use kiln_protocol::paths::{self, fill};
 use serde_json::Value;
 
@@ -62,6 +62,11 @@ impl Client {
     /// One environment.
     pub async fn env(&self, env: &EnvName) -> Result<Environment, ClientError> {
         self.ask(Method::GET, &fill(paths::ENV, &[env.as_str()])).await
+    }
+
+    /// What an environment's engine needs, and how it is.
+    pub async fn check_env(&self, env: &EnvName) -> Result<Vec<Finding>, ClientError> {
+        self.ask(Method::GET, &fill(paths::ENV_CHECK, &[env.as_str()])).await
     }
 
     /// Deletes an environment that nothing is deployed to.

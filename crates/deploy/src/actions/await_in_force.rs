@@ -24,10 +24,15 @@ impl Act for AwaitInForce {
 
     async fn run(&self, scene: &Scene<'_>) -> Result<Outcome, EngineError> {
         let seen = scene.traffic().await?;
-        if sorted(&seen.state) == sorted(&self.state) {
-            return Ok(Outcome::noted(format!("version {}", seen.version.0)));
-        }
         let version = seen.version.0;
-        Ok(Outcome::poll(format!("the new routes and weights: version {version} is in force")))
+        if sorted(&seen.state) != sorted(&self.state) {
+            return Ok(Outcome::poll(format!(
+                "the new routes and weights: version {version} is there"
+            )));
+        }
+        match seen.awaits {
+            None => Ok(Outcome::noted(format!("version {version}"))),
+            Some(who) => Ok(Outcome::poll(format!("version {version} to reach {who}"))),
+        }
     }
 }

@@ -23,6 +23,8 @@ pub(crate) enum Outcome {
     Failed {
         /// Why.
         reason: String,
+        /// What was said last, where that shows why.
+        lines: Vec<String>,
     },
 }
 
@@ -31,7 +33,7 @@ pub(crate) enum Outcome {
 pub(crate) enum Verdict {
     Done { note: Option<String> },
     RetryAfter { after: Duration, waiting_for: String },
-    Failed { reason: String, stale: bool },
+    Failed { reason: String, lines: Vec<String>, stale: bool },
 }
 
 /// The first pause after an error that may pass.
@@ -56,7 +58,11 @@ impl Outcome {
     }
 
     pub(crate) fn failed(reason: impl Into<String>) -> Self {
-        Self::Failed { reason: reason.into() }
+        Self::failed_saying(reason, Vec::new())
+    }
+
+    pub(crate) fn failed_saying(reason: impl Into<String>, lines: Vec<String>) -> Self {
+        Self::Failed { reason: reason.into(), lines }
     }
 
     /// Wait for what an engine announces: the time only bounds a lost announcement.
@@ -78,7 +84,7 @@ pub(crate) fn verdict(result: Result<Outcome, EngineError>, errors: u32) -> Verd
         Ok(Outcome::RetryAfter { after, waiting_for }) => {
             Verdict::RetryAfter { after, waiting_for }
         }
-        Ok(Outcome::Failed { reason }) => Verdict::Failed { reason, stale: false },
+        Ok(Outcome::Failed { reason, lines }) => Verdict::Failed { reason, lines, stale: false },
         Err(EngineError { kind: ErrorKind::Retry, message }) => {
             let doubled = FIRST_PAUSE.saturating_mul(1 << errors.saturating_sub(1).min(16));
             let waiting_for = format!("the engine, which failed to {message}");
@@ -86,7 +92,8 @@ pub(crate) fn verdict(result: Result<Outcome, EngineError>, errors: u32) -> Verd
         }
         Err(error) => {
             let stale = error.kind == ErrorKind::Stale;
-            Verdict::Failed { reason: format!("the engine failed to {error}"), stale }
+            let reason = format!("the engine failed to {error}");
+            Verdict::Failed { reason, lines: Vec::new(), stale }
         }
     }
 }
@@ -107,7 +114,11 @@ mod tests {
     #[test]
     fn only_errors_that_may_pass_are_tried_again() {
         let check = |error, expected| assert_eq!(verdict(Err(error), 1), expected);
-        let failed = |reason: &str, stale| Verdict::Failed { reason: reason.to_owned(), stale };
+        let failed = |reason: &str, stale| Verdict::Failed {
+            reason: reason.to_owned(),
+            lines: Vec::new(),
+            stale,
+        };
         check(EngineError::permanent("x"), failed("the engine failed to x", false));
         check(EngineError::not_found("x"), failed("the engine failed to x", false));
         check(EngineError::stale("x"), failed("the engine failed to x", true));

@@ -31,6 +31,8 @@ const EVER: &[&str] = &[
     "await-left",
     "mark-active",
     "pause",
+    "run-hook",
+    "analyze",
 ];
 
 #[test]

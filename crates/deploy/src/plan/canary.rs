@@ -4,24 +4,27 @@
 //! What was tried at a small share is what takes all of it in the end: only weights change.
 
 use super::cast::{Cast, Routed};
-use super::parts::{begin, finish, hold, make, settle, shift, start, stop_unrouted, watch, whole};
+use super::parts::{
+    begin, bring, finish, hold, hook, make, settle, shift, start, stop_unrouted, watch, whole,
+};
 use super::sequence::Sequence;
 use super::{Phase, PlannedAction, Shares};
 use crate::actions::{ApplyTraffic, AwaitInForce, AwaitRouted, Watch};
 use kiln_engine::TrafficState;
-use kiln_protocol::configuration::CanaryStep;
+use kiln_protocol::configuration::{CanaryStep, HookPoint};
 
 /// The actions, in order.
 pub(super) fn canary(cast: &Cast<'_>, steps: &[CanaryStep]) -> Vec<PlannedAction> {
     let shares = cast.shares();
     let mut plan = Sequence::default();
     begin(&mut plan, cast);
-    plan.add(Phase::Create, cast.image());
+    bring(&mut plan, cast);
     make(&mut plan, cast);
     hold(&mut plan, cast.in_force, &shares);
     start(&mut plan, cast);
     settle(&mut plan, cast);
     plan.add(Phase::Shift, AwaitRouted { groups: cast.expected(Routed::Only) });
+    hook(&mut plan, cast, Phase::Shift, HookPoint::BeforeShift);
     if cast.pauses.pause_after_instances_healthy {
         plan.add(Phase::Shift, cast.pause("the traffic moves"));
     }
@@ -58,6 +61,9 @@ fn take_step(
     plan.add(Phase::Shift, apply);
     plan.add(Phase::Shift, AwaitInForce { state: to.clone() });
     plan.add(Phase::Shift, Watch { groups: cast.expected(Routed::Any), period: *duration });
+    if let Some(analysis) = cast.analysis() {
+        plan.add(Phase::Shift, analysis);
+    }
     to
 }
 

@@ -3,12 +3,13 @@
 use super::Shares;
 use crate::Target;
 use crate::actions::{
-    Becomes, Due, EnsureImage, Expected, Pause, RecordRelease, Resize, Restore, Retiree,
+    Analyze, Becomes, Due, EnsureImage, Expected, Pause, RecordRelease, Resize, Restore, Retiree,
+    RunHook,
 };
 use crate::place::{Claim, KnownGroup, Place, routed};
 use kiln_engine::{GroupSpec, TrafficState};
 use kiln_names::Span;
-use kiln_protocol::configuration::{DeploymentSettings, Pauses, Strategy};
+use kiln_protocol::configuration::{DeploymentSettings, HookPoint, Pauses, Strategy};
 use kiln_protocol::status::GroupState;
 
 /// Who takes part in a deployment, and what was decided about it.
@@ -123,6 +124,28 @@ impl Cast<'_> {
             before: GroupState::Active,
         });
         comes.chain(goes).collect()
+    }
+
+    /// What runs a hook at that point, if the new groups have one. A release that comes back has had its
+    /// own, whatever is made anew of it.
+    pub(super) fn hook(&self, point: HookPoint) -> Option<RunHook> {
+        if !self.reused.is_empty() {
+            return None;
+        }
+        let hook = self.settings.hooks.get(&point)?.clone();
+        let web = self.new.iter().find(|spec| spec.process.as_str() == "web");
+        let like = web.or_else(|| self.new.first())?;
+        Some(RunHook { point, hook, like: Box::new(like.clone()) })
+    }
+
+    /// What compares the groups that come with those that they replace, where that is asked for.
+    pub(super) fn analysis(&self) -> Option<Analyze> {
+        let by = self.settings.analysis?;
+        let old =
+            |new: &GroupSpec| self.leaving().into_iter().find(|g| g.spec.process == new.process);
+        let coming = self.incoming_specs().into_iter().filter(|spec| routed(spec));
+        let pairs = coming.filter_map(|new| Some((new.into(), old(new)?.group())));
+        Some(Analyze { pairs: pairs.collect(), by })
     }
 
     pub(super) fn pause(&self, before: &str) -> Pause {

@@ -2,12 +2,13 @@
 //! between nobody serves, and the router says so; that is what was asked for.
 
 use super::cast::{Cast, Routed};
-use super::parts::{begin, finish, hold, make, settle, shift, start, watch};
+use super::parts::{begin, bring, finish, hold, hook, make, settle, shift, start, watch};
 use super::sequence::Sequence;
 use super::{Phase, PlannedAction};
 use crate::actions::{ApplyTraffic, AwaitInForce, AwaitRouted, Expected};
 use kiln_engine::TrafficState;
 use kiln_names::Span;
+use kiln_protocol::configuration::HookPoint;
 
 /// The actions, in order. All groups there are make room; an undo brings the active ones back.
 pub(super) fn highlander(cast: &Cast<'_>) -> Vec<PlannedAction> {
@@ -15,14 +16,14 @@ pub(super) fn highlander(cast: &Cast<'_>) -> Vec<PlannedAction> {
     let shares = cast.shares();
     let mut plan = Sequence::default();
     begin(&mut plan, cast);
-    // Brought before anything stops, so that nobody waits for it.
-    plan.add(Phase::Create, cast.image());
+    bring(&mut plan, cast);
     leave(&mut plan, cast, &nothing);
     make(&mut plan, cast);
     hold(&mut plan, &nothing, &shares);
     start(&mut plan, cast);
     settle(&mut plan, cast);
     plan.add(Phase::Shift, AwaitRouted { groups: cast.expected(Routed::Only) });
+    hook(&mut plan, cast, Phase::Shift, HookPoint::BeforeShift);
     if cast.pauses.pause_after_instances_healthy {
         plan.add(Phase::Shift, cast.pause("the traffic comes back"));
     }

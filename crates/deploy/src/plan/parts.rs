@@ -11,6 +11,7 @@ use crate::actions::{
 use crate::place::{GroupRef, KnownGroup};
 use kiln_engine::TrafficState;
 use kiln_names::Span;
+use kiln_protocol::configuration::HookPoint;
 
 /// The routes are taken, and warm groups taken back.
 pub(super) fn begin(plan: &mut Sequence, cast: &Cast<'_>) {
@@ -18,6 +19,19 @@ pub(super) fn begin(plan: &mut Sequence, cast: &Cast<'_>) {
     plan.add(Phase::Create, ClaimRoutes { claims: cast.claims.clone(), before });
     plan.add(Phase::Create, CancelRetirement { groups: cast.reclaimed() });
     plan.add(Phase::Create, Announce { text: format!("{} begins", cast.title) });
+}
+
+/// A command of the configuration's, if there is one for that point.
+pub(super) fn hook(plan: &mut Sequence, cast: &Cast<'_>, phase: Phase, point: HookPoint) {
+    if let Some(hook) = cast.hook(point) {
+        plan.add(phase, hook);
+    }
+}
+
+/// The image is brought before anything stops, so that nobody waits for it.
+pub(super) fn bring(plan: &mut Sequence, cast: &Cast<'_>) {
+    plan.add(Phase::Create, cast.image());
+    hook(plan, cast, Phase::Create, HookPoint::BeforeCreate);
 }
 
 /// The new groups come into being, empty; what makes room for them goes first.
@@ -83,8 +97,12 @@ pub(super) fn shift(plan: &mut Sequence, cast: &Cast<'_>, from: TrafficState, sh
 
 /// The new groups are looked at under load.
 pub(super) fn watch(plan: &mut Sequence, cast: &Cast<'_>) {
+    hook(plan, cast, Phase::Watch, HookPoint::AfterShift);
     let groups = cast.expected(Routed::Any);
     plan.add(Phase::Watch, Watch { groups, period: cast.settings.watch });
+    if let Some(analysis) = cast.analysis().filter(|_| cast.settings.watch > Span::ZERO) {
+        plan.add(Phase::Watch, analysis);
+    }
 }
 
 /// The old groups are kept warm for a while, or go; everything is written down.
@@ -102,6 +120,7 @@ pub(super) fn finish(plan: &mut Sequence, cast: &Cast<'_>, keep_warm: Span) {
 pub(super) fn record(plan: &mut Sequence, cast: &Cast<'_>) {
     plan.add(Phase::Finish, cast.record.clone());
     plan.add(Phase::Finish, FreeRoutes { keep: cast.claims.clone() });
+    hook(plan, cast, Phase::Finish, HookPoint::AfterFinish);
     plan.add(Phase::Finish, Announce { text: format!("{} is done", cast.title) });
 }
 

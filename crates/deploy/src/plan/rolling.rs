@@ -2,7 +2,7 @@
 //! not fit. Each batch is healthy and has its share of the traffic before as many old ones go.
 
 use super::cast::Cast;
-use super::parts::{begin, finish, hold, make, watch};
+use super::parts::{begin, bring, finish, hold, hook, make, watch};
 use super::sequence::Sequence;
 use super::{Phase, PlannedAction, Shares};
 use crate::actions::{
@@ -11,6 +11,7 @@ use crate::actions::{
 use crate::place::{KnownGroup, Place, routed};
 use kiln_engine::{GroupSpec, TrafficState};
 use kiln_names::{ByteSize, Span};
+use kiln_protocol::configuration::HookPoint;
 use kiln_protocol::status::GroupState;
 
 /// A process on its way from its old group to its new one.
@@ -28,12 +29,15 @@ pub(super) fn rolling(cast: &Cast<'_>, batch: u32) -> Vec<PlannedAction> {
     let rounds = rounds(&lanes);
     let mut plan = Sequence::default();
     begin(&mut plan, cast);
-    plan.add(Phase::Create, cast.image());
+    bring(&mut plan, cast);
     make(&mut plan, cast);
     hold(&mut plan, cast.in_force, &shares);
     let mut from = shares.held.clone();
     for round in 1..=rounds {
         arrive(&mut plan, &lanes, round);
+        if round == 1 {
+            hook(&mut plan, cast, Phase::Shift, HookPoint::BeforeShift);
+        }
         if round == 1 && cast.pauses.pause_after_instances_healthy {
             plan.add(Phase::Shift, cast.pause("the traffic moves"));
         }

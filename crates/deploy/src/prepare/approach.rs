@@ -29,6 +29,13 @@ pub(super) fn strategy(request: &Request, around: &Surroundings, incoming: &Inco
     }
 }
 
+/// What the deployment goes by. Who goes back is not measured by what he flees from.
+pub(super) fn settings(request: &Request, incoming: &Incoming) -> DeploymentSettings {
+    let back = matches!(request.ask, Ask::Rollback { .. });
+    let settings = incoming.settings.clone();
+    DeploymentSettings { analysis: settings.analysis.filter(|_| !back), ..settings }
+}
+
 /// The memory that is needed at the height of the deployment beyond what runs.
 pub(super) fn needed(strategy: &Strategy, around: &Surroundings, incoming: &Incoming) -> ByteSize {
     let more: Vec<(&GroupSpec, u32)> = incoming.more().collect();

@@ -93,7 +93,9 @@ pub(super) fn check_embargo(image: &Digest, facts: &ImageFacts) -> Result<(), Pr
 }
 
 pub(super) fn check_architecture(around: &Surroundings, facts: &ImageFacts) -> Result<(), Problem> {
-    let (image, engine) = (&facts.architecture, &around.provider.architecture);
+    let engine = around.provider.architecture.as_ref();
+    let silent = || Problem::unavailable("tell what its machines run: the engine does not answer");
+    let (image, engine) = (&facts.architecture, engine.ok_or_else(silent)?);
     if image == engine {
         return Ok(());
     }

@@ -137,7 +137,7 @@ async fn cold(
     let release = release.with_secrets(pinned);
     let number = GroupNumber(around.place.last_number + 1);
     draft.done("choose names", number.to_string());
-    let new = render(kit, &release, number, &configuration, &facts);
+    let new = sized(around, render(kit, &release, number, &configuration, &facts));
     let new = draft.decide("render specs", check_capabilities(around, new))?;
     let settings = configuration.params.settings.clone();
     let number = Some(number);
@@ -186,10 +186,25 @@ fn render(
     facts.processes.iter().map(spec).collect()
 }
 
+/// Where the size follows the load, as many as the load has by now asked for.
+fn sized(around: &Surroundings, mut specs: Vec<GroupSpec>) -> Vec<GroupSpec> {
+    for spec in specs.iter_mut().filter(|spec| spec.params.scale.is_some()) {
+        let mut active = around.place.in_state(GroupState::Active);
+        if let Some(active) = active.find(|group| group.spec.process == spec.process) {
+            spec.params.desired = active.size.clamp(spec.params.min, spec.params.max);
+        }
+    }
+    specs
+}
+
 fn check_capabilities(
     around: &Surroundings,
     specs: Vec<GroupSpec>,
 ) -> Result<Vec<GroupSpec>, Problem> {
+    for GroupSpec { process, params, .. } in &specs {
+        let accepted = around.provider.engine.accept(&params.engine);
+        accepted.map_err(|mistake| Problem::invalid(format!("{process}: {mistake}")))?;
+    }
     let able = around.provider.engine.capabilities();
     let host = specs.iter().find(|spec| spec.params.network == Network::Host);
     match host {
@@ -270,6 +285,7 @@ fn assemble(
     };
     let named = incoming.number.map_or_else(String::new, |number| format!(" as {number}"));
     let leaving = room.iter().filter(|group| group.state == GroupState::Active);
+    let settings = approach::settings(request, &incoming);
     let cast = Cast {
         target,
         place,
@@ -281,7 +297,7 @@ fn assemble(
         strategy,
         ready: incoming.ready,
         claims,
-        settings: &incoming.settings,
+        settings: &settings,
         pauses: approach::pauses(request, &incoming.settings),
         judgement,
         keep_warm: approach::keep_warm(request, place.current.as_ref(), &incoming.settings),

@@ -30,7 +30,7 @@ pub(super) enum Fit {
 
 impl Surroundings {
     pub(super) async fn read(kit: &Kit, target: &Target) -> Result<Self, Problem> {
-        let provider = kit.ports.engines.of(&target.env)?;
+        let provider = kit.ports.engines.of(&target.env).await?;
         let place = Place::read(&mut *kit.db.read().await?, target).await?;
         let seen = provider.engine.observe(Some((&target.app, &target.env))).await?;
         let traffic = provider.traffic.observe(&target.app, &target.env).await?;

@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod analysis;
 mod failures;
 mod golden;
 mod harness;
 mod history;
+mod hooks;
 mod journal;
 mod locks;
 mod numbers;
@@ -15,6 +17,7 @@ mod progress;
 mod red_black;
 mod retirement;
 mod rollback;
+mod scaling;
 mod secrets;
 mod smaller;
 mod verbs;

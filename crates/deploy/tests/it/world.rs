@@ -1,16 +1,18 @@
 //! A whole small world: applications, images, configuration, an engine in memory, a real database.
 
 use kiln_deploy::ports::{
-    ApplicationFacts, Catalog, Clock, Configurations, Engines, Ids, ImageFacts, Images, Provider,
+    ApplicationFacts, Catalog, Clock, Configurations, Engines, HookCall, HookState, Hooks, Ids,
+    ImageFacts, Images, Provider,
 };
 use kiln_deploy::view::Deployment;
 use kiln_deploy::{Ask, Deploy, Fuse, Orchestrator, Ports, Problem, Request, Target, Why};
 use kiln_engine::sim::{Pace, SimEngine};
-use kiln_engine::{Engine, Observation};
+use kiln_engine::{Engine, Observation, RunSpec};
 use kiln_names::{
     AppName, CommitId, DeploymentId, Digest, EnvName, GroupId, ImageRef, ProcessName,
 };
-use kiln_protocol::configuration::Configuration;
+use kiln_protocol::catalog::Finding;
+use kiln_protocol::configuration::{Configuration, HookPoint};
 use kiln_protocol::deployment::Difference;
 use kiln_protocol::recipe::{ImageProcess, Processes, Stop};
 use kiln_store::Database;
@@ -28,6 +30,7 @@ pub(crate) struct World {
     pub(crate) library: Arc<Library>,
     pub(crate) db: Database,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) hooks: Arc<Scripted>,
     _dir: tempfile::TempDir,
 }
 
@@ -39,6 +42,37 @@ pub(crate) struct Library {
     pub(crate) blocked: Mutex<Option<String>>,
     provider: Mutex<Option<Provider>>,
     ids: AtomicU32,
+}
+
+/// Hooks that end as they are told to.
+#[derive(Debug, Default)]
+pub(crate) struct Scripted {
+    /// Those that began, in order.
+    pub(crate) begun: Mutex<Vec<(HookCall, RunSpec)>>,
+    pub(crate) stopped: Mutex<Vec<HookPoint>>,
+    pub(crate) failing: Mutex<Option<HookPoint>>,
+    pub(crate) hanging: Mutex<Option<HookPoint>>,
+}
+
+#[async_trait::async_trait]
+impl Hooks for Scripted {
+    async fn look(&self, call: &HookCall, run: RunSpec) -> HookState {
+        let mut begun = self.begun.lock().unwrap();
+        if !begun.iter().any(|(known, _)| known == call) {
+            begun.push((*call, run));
+            return HookState::Runs { last: None };
+        }
+        if *self.hanging.lock().unwrap() == Some(call.point) {
+            return HookState::Runs { last: Some("still at it".to_owned()) };
+        }
+        let well = *self.failing.lock().unwrap() != Some(call.point);
+        let cause = format!("exited with code {}", u8::from(!well));
+        HookState::Ended { well, cause, lines: vec!["1 table".to_owned(), "2 tables".to_owned()] }
+    }
+
+    async fn stop(&self, call: &HookCall) {
+        self.stopped.lock().unwrap().push(call.point);
+    }
 }
 
 /// A clock on which a second passes in ten milliseconds.
@@ -94,9 +128,10 @@ impl World {
         *library.provider.lock().unwrap() = Some(Provider {
             engine: engine.clone(),
             traffic: engine.clone(),
-            architecture: "amd64".to_owned(),
+            architecture: Some("amd64".to_owned()),
         });
-        let world = Self { engine, library, db, clock, _dir: dir };
+        let hooks = Arc::default();
+        let world = Self { engine, library, db, clock, hooks, _dir: dir };
         for version in ["1", "2", "3"] {
             world.bake(version, &["web"]);
         }
@@ -147,6 +182,7 @@ impl World {
             configurations: self.library.clone(),
             catalog: self.library.clone(),
             engines: self.library.clone(),
+            hooks: self.hooks.clone(),
             clock: self.clock.clone(),
             ids: self.library.clone(),
             fuse,
@@ -308,10 +344,25 @@ impl Catalog for Library {
     }
 }
 
+#[async_trait::async_trait]
 impl Engines for Library {
-    fn of(&self, _env: &EnvName) -> Result<Provider, Problem> {
+    async fn of(&self, _env: &EnvName) -> Result<Provider, Problem> {
         Ok(self.provider.lock().unwrap().clone().unwrap())
     }
+
+    fn accept(
+        &self,
+        _engine: &str,
+        _settings: &serde_json::Map<String, serde_json::Value>,
+    ) -> Result<(), Problem> {
+        Ok(())
+    }
+
+    async fn check(&self, _env: &EnvName) -> Result<Vec<Finding>, Problem> {
+        Ok(Vec::new())
+    }
+
+    async fn forget(&self, _env: &EnvName) {}
 }
 
 impl Ids for Library {

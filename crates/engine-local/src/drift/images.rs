@@ -5,18 +5,13 @@ use crate::inner::Inner;
 use kiln_container::inspect::Gap;
 use kiln_engine::Drift;
 use kiln_image::{Damage, Damaged, Layer};
+use kiln_keeper::chain;
 use kiln_names::Digest;
 use std::collections::BTreeSet;
 
 /// Documents whole, and every layer unpacked.
-pub(super) fn shallow(inner: &Inner) -> Vec<Drift> {
-    images_of(inner).iter().flat_map(|image| documents(inner, image)).collect()
-}
-
-fn images_of(inner: &Inner) -> BTreeSet<Digest> {
-    let model = inner.model();
-    let used = model.groups.values().filter(|group| group.size > 0);
-    used.map(|group| group.spec.image).collect()
+pub(super) fn shallow(inner: &Inner, images: &BTreeSet<Digest>) -> Vec<Drift> {
+    images.iter().flat_map(|image| documents(inner, image)).collect()
 }
 
 fn documents(inner: &Inner, image: &Digest) -> Vec<Drift> {
@@ -32,7 +27,7 @@ fn documents(inner: &Inner, image: &Digest) -> Vec<Drift> {
             .collect()
         }
         Err(error) => {
-            let found = crate::exits::chain(&error);
+            let found = chain(&error);
             vec![Gap { mend, ..gap("its documents", "whole", found) }]
         }
     };
@@ -44,8 +39,7 @@ fn is_unpacked(inner: &Inner, layer: &Layer) -> bool {
 }
 
 /// Every file of every layer, once, whichever images share it.
-pub(super) fn deep(inner: &Inner) -> Vec<Drift> {
-    let images = images_of(inner);
+pub(crate) fn deep(inner: &Inner, images: &BTreeSet<Digest>) -> Vec<Drift> {
     let read = images.iter().filter_map(|image| inner.images.image(image).ok());
     let layers: BTreeSet<Digest> =
         read.flat_map(|image| image.layers).map(|layer| layer.diff_id).collect();
@@ -58,7 +52,7 @@ fn files(inner: &Inner, layer: &Digest) -> Vec<Drift> {
         Ok(damaged) => damaged.iter().map(|it| of_file(inner, layer, it)).collect(),
         Err(error) => {
             let mend = Some("bake it again, or import it, then: kiln drift --deep".to_owned());
-            vec![Gap { mend, ..gap("its archive", layer, crate::exits::chain(&error)) }]
+            vec![Gap { mend, ..gap("its archive", layer, chain(&error)) }]
         }
     };
     gaps.into_iter().map(|gap| of_machine(&subject, gap)).collect()

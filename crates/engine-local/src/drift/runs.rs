@@ -3,12 +3,10 @@
 use super::{Rows, gap, isolated, of_group};
 use crate::frozen;
 use crate::inner::Inner;
-use crate::life::Birth;
-use crate::model::Phase;
 use kiln_container::inspect::{self, Gap};
 use kiln_container::{InstanceSpec, NetworkMode};
 use kiln_engine::Drift;
-use kiln_names::InstanceId;
+use kiln_keeper::Birth;
 use kiln_store::local::InstanceRow;
 use serde_json::Value;
 use std::path::Path;
@@ -17,13 +15,14 @@ use std::path::Path;
 const PRIVATE: [&str; 2] = ["env", "init"];
 
 pub(super) fn compare(inner: &Inner, rows: &Rows) -> Vec<Drift> {
-    rows.instances.iter().flat_map(|row| of_row(inner, rows, row)).collect()
+    rows.kept.rows.iter().flat_map(|row| of_row(inner, rows, row)).collect()
 }
 
 fn of_row(inner: &Inner, rows: &Rows, row: &InstanceRow) -> Vec<Drift> {
-    let Some(birth) = running(inner, row.id) else { return Vec::new() };
+    let birth = rows.kept.running.iter().find(|birth| birth.id == row.id);
+    let Some(birth) = birth else { return Vec::new() };
     let dir = inner.machine.instance_dir(row.id);
-    let gaps = match expected(inner, rows, row, &birth) {
+    let gaps = match expected(inner, rows, row, birth) {
         Ok(spec) => {
             let mut gaps =
                 inspect::instance(&dir, &spec, &inner.machine.cgroups, &inner.machine.boot);
@@ -33,22 +32,10 @@ fn of_row(inner: &Inner, rows: &Rows, row: &InstanceRow) -> Vec<Drift> {
         // Its image is told as such.
         Err(_) => Vec::new(),
     };
-    if gaps.is_empty() || running(inner, row.id).is_none() {
-        return Vec::new();
-    }
     let subject = format!("instance {} of {}", row.id, birth.spec.name);
     let mend = format!("kiln replace {}", row.id);
     let drift = |gap| of_group(&birth.spec, subject.clone(), gap, mend.clone());
     gaps.into_iter().map(drift).collect()
-}
-
-/// What it was started from, if it runs and nobody is starting, draining or stopping it.
-fn running(inner: &Inner, id: InstanceId) -> Option<Birth> {
-    let mut model = inner.model();
-    let (spec, instance) = model.live(id)?;
-    let spec = spec.clone();
-    let settled = matches!(instance.phase, Phase::Running(_)) && instance.shim.is_some();
-    settled.then_some(Birth { spec, id, slot: instance.slot, address: instance.address })
 }
 
 /// The spec as it would be frozen now.

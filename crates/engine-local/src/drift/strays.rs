@@ -10,9 +10,9 @@ use std::path::Path;
 
 pub(super) fn find(inner: &Inner, rows: &Rows) -> Vec<Drift> {
     let machine = &inner.machine;
-    let mut known: BTreeSet<InstanceId> = rows.instances.iter().map(|row| row.id).collect();
+    let mut known: BTreeSet<InstanceId> = rows.kept.rows.iter().map(|row| row.id).collect();
     // Recorded as ended, and still being cleaned up.
-    known.extend(inner.leaving());
+    known.extend(rows.kept.leaving.iter().copied());
     known.extend(inner.runs.ids());
     let mut gaps = Vec::new();
     for id in machine.with_files().into_iter().filter(|id| !known.contains(id)) {

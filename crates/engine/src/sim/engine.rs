@@ -3,9 +3,10 @@
 use super::{Operation, SimEngine};
 use crate::{
     Call, Capabilities, Capacity, Depth, Drift, EndedInstance, Engine, EngineError, GroupSpec,
-    LogLine, LogQuery, LogStream, MemoryPeak, Observation,
+    LogLine, LogQuery, LogStream, MemoryPeak, Observation, without_settings,
 };
 use kiln_names::{AppName, Digest, EnvName, GroupId, InstanceId};
+use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -14,6 +15,10 @@ use tokio::sync::watch;
 impl Engine for SimEngine {
     fn capabilities(&self) -> Capabilities {
         Capabilities { atomic_switch: true, weights: true, host_network: true, secrets: true }
+    }
+
+    fn accept(&self, settings: &Map<String, Value>) -> Result<(), String> {
+        without_settings(settings)
     }
 
     fn changes(&self) -> watch::Receiver<u64> {

@@ -20,6 +20,7 @@ pub enum Operation {
     Logs,
     ApplyTraffic,
     ObserveTraffic,
+    Figures,
 }
 
 /// How one call goes wrong.
@@ -103,6 +104,7 @@ impl Operation {
             Self::Logs => "logs",
             Self::ApplyTraffic => "apply",
             Self::ObserveTraffic => "observe traffic",
+            Self::Figures => "count requests",
         }
     }
 }

@@ -3,7 +3,8 @@
 use super::world::World;
 use super::{Operation, SimEngine};
 use crate::{
-    Call, EngineError, GroupTraffic, Traffic, TrafficObservation, TrafficState, TrafficVersion,
+    Call, EngineError, Figures, GroupTraffic, Traffic, TrafficObservation, TrafficState,
+    TrafficVersion,
 };
 use kiln_names::{AppName, EnvName};
 
@@ -16,6 +17,10 @@ impl Traffic for SimEngine {
         expected: TrafficVersion,
     ) -> Result<TrafficVersion, EngineError> {
         self.call(Operation::ApplyTraffic, |world| world.apply(call, desired, expected)).await
+    }
+
+    async fn figures(&self, app: &AppName, env: &EnvName) -> Result<Vec<Figures>, EngineError> {
+        self.call(Operation::Figures, |world| Ok(world.figures(app, env))).await
     }
 
     async fn observe(
@@ -67,6 +72,16 @@ impl World {
         })
     }
 
+    fn figures(&self, app: &AppName, env: &EnvName) -> Vec<Figures> {
+        let groups = self.groups.values();
+        let ours = groups.filter(|group| group.spec.app == *app && group.spec.env == *env);
+        let counted = |group: &super::world::SimGroup| {
+            let counted = self.counted.get(&group.spec.image)?.clone();
+            Some(Figures { group: group.spec.id, ..counted })
+        };
+        ours.filter_map(counted).collect()
+    }
+
     fn observe_traffic(&self, app: &AppName, env: &EnvName) -> TrafficObservation {
         let (version, state) = self.in_force(app, env);
         let shares = state.clusters.iter().flat_map(|cluster| &cluster.shares);
@@ -75,6 +90,6 @@ impl World {
             GroupTraffic { group: group.spec.id, healthy, in_flight: Some(0) }
         });
         let groups = groups.collect();
-        TrafficObservation { version, state, groups }
+        TrafficObservation { awaits: None, version, state, groups }
     }
 }

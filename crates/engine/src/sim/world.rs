@@ -2,9 +2,9 @@
 
 use super::{Behaviour, Moment, Pace};
 use crate::{
-    Call, Capacity, CrashLoop, Drift, EndedInstance, EngineError, Exit, GroupSpec, InstanceState,
-    LogLine, MemoryPeak, ObservedGroup, ObservedInstance, Resources, Source, TrafficState,
-    TrafficVersion,
+    Call, Capacity, CrashLoop, Drift, EndedInstance, EngineError, Exit, Figures, GroupSpec,
+    InstanceState, LogLine, MemoryPeak, ObservedGroup, ObservedInstance, Resources, Source,
+    TrafficState, TrafficVersion,
 };
 use kiln_names::{AppName, ByteSize, Digest, EnvName, GroupId, InstanceId};
 use std::collections::{BTreeMap, HashMap};
@@ -20,6 +20,7 @@ pub(super) struct World {
     pub(super) behaviours: HashMap<Digest, Behaviour>,
     pub(super) groups: BTreeMap<GroupId, SimGroup>,
     pub(super) traffic: BTreeMap<(AppName, EnvName), (TrafficVersion, TrafficState)>,
+    pub(super) counted: HashMap<Digest, Figures>,
     pub(super) lines: Vec<LogLine>,
     pub(super) moments: Vec<Moment>,
     epochs: HashMap<(AppName, EnvName), u64>,
@@ -62,6 +63,7 @@ impl World {
             behaviours: HashMap::new(),
             groups: BTreeMap::new(),
             traffic: BTreeMap::new(),
+            counted: HashMap::new(),
             lines: Vec::new(),
             moments: Vec::new(),
             epochs: HashMap::new(),

@@ -10,7 +10,7 @@ use crate::store::Store;
 use kiln_names::Digest;
 use serde::Serialize;
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{Read as _, Write};
 
 /// Who is to read the archive.
@@ -97,6 +97,14 @@ impl Store {
 }
 
 impl Export {
+    /// The same without the content of some blobs, for a reader that has them: what names them stays.
+    #[must_use]
+    pub fn without(mut self, blobs: &HashSet<Digest>) -> Self {
+        let there = |content: &Content| matches!(content, Content::Blob(digest, _) if blobs.contains(digest));
+        self.members.retain(|(_, content)| !there(content));
+        self
+    }
+
     /// The length of the archive.
     #[must_use]
     pub fn bytes(&self) -> u64 {

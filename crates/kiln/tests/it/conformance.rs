@@ -1,35 +1,59 @@
-//! The local engine passes the suite that every engine passes, with real processes.
+//! Every engine passes the same suite, with real processes: of this machine, of a Docker Engine and of
+//! a Swarm. Needs dockerd.
 
 use crate::machine::Machine;
 use kiln_engine::conformance::{self, Ask, Subject};
 use kiln_engine::{Engine, GroupSpec, Traffic, UserData};
-use kiln_engine_local::LocalEngine;
-use kiln_names::{Digest, GroupName, ReleaseId, SecretVersions};
+use kiln_engine_docker::EngineSettings;
+use kiln_keeper::Keeper;
+use kiln_names::{Digest, EnvName, GroupName, ReleaseId, SecretVersions};
 use kiln_protocol::configuration::DeploymentParams;
 use kiln_protocol::recipe::{ImageProcess, Stop};
+use kiln_tests::Docker;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
 
-struct Local {
+struct Installation {
     machine: Machine,
-    running: Option<(Runtime, LocalEngine)>,
+    running: Option<(Runtime, Keeper)>,
+    /// What runs the instances, unless this machine does.
+    on: Option<On>,
 }
 
-impl Local {
-    fn new() -> Self {
-        let machine = Machine::new("hello");
-        let start = || machine.start_engine();
-        let running = tokio::task::block_in_place(start);
-        Self { machine, running: Some(running) }
+struct On {
+    docker: Docker,
+    env: EnvName,
+    engine: EngineSettings,
+}
+
+impl Installation {
+    fn new(on: Option<On>) -> Self {
+        let mut new = Self { machine: Machine::new("hello"), running: None, on };
+        new.start();
+        new
     }
 
-    fn current(&self) -> LocalEngine {
+    fn docker(docker: Docker, swarm: bool) -> Self {
+        let settings = serde_json::json!({"host": docker.host(), "swarm": swarm});
+        let engine = EngineSettings::parse(settings.as_object().unwrap()).unwrap();
+        Self::new(Some(On { docker, env: EnvName::parse("conformance").unwrap(), engine }))
+    }
+
+    fn start(&mut self) {
+        let start = || match &self.on {
+            None => self.machine.start_engine(),
+            Some(On { env, engine, .. }) => self.machine.start_docker(env, engine),
+        };
+        self.running = Some(tokio::task::block_in_place(start));
+    }
+
+    fn current(&self) -> Keeper {
         self.running.as_ref().unwrap().1.clone()
     }
 }
 
 #[async_trait::async_trait]
-impl Subject for Local {
+impl Subject for Installation {
     fn engine(&self) -> Arc<dyn Engine> {
         Arc::new(self.current())
     }
@@ -46,16 +70,22 @@ impl Subject for Local {
         let (runtime, engine) = self.running.take().unwrap();
         drop(engine);
         runtime.shutdown_background();
-        let start = || self.machine.start_engine();
-        self.running = Some(tokio::task::block_in_place(start));
+        self.start();
     }
 }
 
-impl Drop for Local {
+impl Drop for Installation {
     fn drop(&mut self) {
-        if let Some((runtime, _)) = self.running.take() {
-            runtime.shutdown_background();
+        let Some((runtime, keeper)) = self.running.take() else { return };
+        if let Some(On { docker, .. }) = &self.on {
+            tokio::task::block_in_place(|| runtime.block_on(keeper.leave())).unwrap();
+            for what in ["container", "network"] {
+                let left =
+                    docker.text([what, "ls", "--quiet", "--filter", "label=io.kiln.install"]);
+                assert_eq!(left, "", "of kind {what}");
+            }
         }
+        runtime.shutdown_background();
     }
 }
 
@@ -93,6 +123,17 @@ fn server() -> ImageProcess {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_local_engine_passes_the_conformance_suite() {
-    let mut local = Local::new();
-    conformance::all(&mut local).await.expect_passed();
+    conformance::all(&mut Installation::new(None)).await.expect_passed();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_docker_engine_passes_the_conformance_suite() {
+    let mut docker = Installation::docker(Docker::with_networks(&[]), false);
+    conformance::all(&mut docker).await.expect_passed();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_swarm_passes_the_conformance_suite() {
+    let mut swarm = Installation::docker(Docker::swarm(), true);
+    conformance::all(&mut swarm).await.expect_passed();
 }

@@ -6,7 +6,7 @@ use kiln_engine::{
     Call, ClusterTraffic, Engine, GroupSpec, InstanceState, LogQuery, LogStream, ObservedGroup,
     ObservedInstance, Share, Traffic, TrafficState, TrafficVersion, UserData,
 };
-use kiln_engine_local::LocalEngine;
+use kiln_keeper::Keeper;
 use kiln_names::{
     AppName, Digest, EnvName, GroupId, GroupName, GroupNumber, InstanceId, ProcessName, ReleaseId,
     SecretVersions,
@@ -27,7 +27,7 @@ const PARAMS: &str = r#"{"drainTimeout": "20s", "memory": "32MiB", "healthCheck"
 
 /// A group, and the engine that keeps it.
 pub(crate) struct Keeping {
-    running: Option<(Runtime, LocalEngine)>,
+    running: Option<(Runtime, Keeper)>,
     pub(crate) machine: Machine,
     pub(crate) spec: GroupSpec,
 }
@@ -55,7 +55,7 @@ impl Keeping {
         keeping
     }
 
-    pub(crate) fn engine(&self) -> &LocalEngine {
+    pub(crate) fn engine(&self) -> &Keeper {
         &self.running.as_ref().unwrap().1
     }
 

@@ -1,9 +1,11 @@
 //! A local engine of its own for one test: data directory, router process, image.
 
 use kiln_container::{Boot, Cgroups, Network};
-use kiln_engine_local::{LocalEngine, MachineSettings, Settings};
+use kiln_engine_docker::{DockerRuntime, EngineSettings};
+use kiln_engine_local::{MachineSettings, Settings};
 use kiln_image::{Clamp, ImageConfig, Store};
-use kiln_names::{Digest, InstallId, InstanceId};
+use kiln_keeper::{Keeper, Link, Scope};
+use kiln_names::{Digest, EnvName, InstallId, InstanceId};
 use kiln_router::Control;
 use kiln_secrets::{KeyFile, Vault};
 use kiln_store::Database;
@@ -52,12 +54,42 @@ impl Machine {
     }
 
     /// Starts an engine on a runtime of its own: dropping that is the engine's sudden death.
-    pub(crate) fn start_engine(&self) -> (Runtime, LocalEngine) {
+    pub(crate) fn start_engine(&self) -> (Runtime, Keeper) {
+        self.start(async |settings| kiln_engine_local::start(settings).await.unwrap().0)
+    }
+
+    /// The same, of an environment on a Docker Engine or a Swarm.
+    pub(crate) fn start_docker(&self, env: &EnvName, engine: &EngineSettings) -> (Runtime, Keeper) {
+        self.start(async |Settings { db, images, secrets, link, machine }| {
+            let (env, engine, install) = (env.clone(), engine.clone(), machine.install);
+            // Nothing is written there: no group of the suite has secrets.
+            let memory = PathBuf::from("/dev/shm").join(install.to_string());
+            let scope = Scope::Environment(env.clone());
+            let runtime = DockerRuntime::open(kiln_engine_docker::Settings {
+                install,
+                env,
+                engine,
+                images,
+                secrets,
+                memory,
+                registry_token: None,
+            });
+            let MachineSettings { now_ms, random, .. } = machine;
+            let settings = kiln_keeper::Settings { db, runtime, link, scope, now_ms, random };
+            Keeper::start(settings).await.unwrap()
+        })
+    }
+
+    fn start(&self, begin: impl AsyncFnOnce(Settings) -> Keeper) -> (Runtime, Keeper) {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         let engine = runtime.block_on(async {
             let db = Database::open(&self.database()).await.unwrap();
             let secrets = self.vault(&db).await;
-            LocalEngine::start(self.settings(db, secrets)).await.unwrap()
+            let settings = self.settings(db, secrets).await;
+            let link = settings.link.clone();
+            let keeper = begin(settings).await;
+            link.open();
+            keeper
         });
         (runtime, engine)
     }
@@ -74,7 +106,7 @@ impl Machine {
         self.data.path().join("kiln.db")
     }
 
-    fn settings(&self, db: Database, secrets: Vault) -> Settings {
+    async fn settings(&self, db: Database, secrets: Vault) -> Settings {
         let images = Store::open(&self.data.path().join("images")).unwrap();
         let machine = MachineSettings {
             install: self.install,
@@ -85,8 +117,11 @@ impl Machine {
             now_ms,
             random: rand::random,
         };
-        let router = self.router_socket();
-        Settings { db, images, secrets, router, machine }
+        let mut write = db.write().await.unwrap();
+        let epoch = kiln_store::local::next_router_epoch(&mut write).await.unwrap();
+        write.commit().await.unwrap();
+        let link = Link::new(Control::new(self.router_socket()), epoch);
+        Settings { db, images, secrets, link, machine }
     }
 
     /// The instances that have a directory, and those that have control groups.
@@ -197,7 +232,12 @@ fn busybox_image(store: &Store, page: &str) -> Digest {
     std::fs::write(&slow, SLOW).unwrap();
     std::fs::set_permissions(&slow, Permissions::from_mode(0o755)).unwrap();
     let layer = store.commit_layer(staging, Clamp::from_start(UNIX_EPOCH)).unwrap();
-    store.put_image(ImageConfig::default(), &[layer.diff_id]).unwrap()
+    let architecture = match std::env::consts::ARCH {
+        "aarch64" => "arm64",
+        _ => "amd64",
+    };
+    let config = ImageConfig { architecture: architecture.to_owned(), ..ImageConfig::default() };
+    store.put_image(config, &[layer.diff_id]).unwrap()
 }
 
 fn kill(pid: u64, signal: Signal) {

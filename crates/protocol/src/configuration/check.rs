@@ -1,6 +1,6 @@
 //! What only the image can show to be wrong.
 
-use super::{Configuration, ConfigurationFile, InvalidConfiguration};
+use super::{Configuration, ConfigurationFile, InvalidConfiguration, ScaleBy};
 use crate::configuration::params::{CheckChoices, Override};
 use crate::document::{Mistake, Place};
 use crate::recipe::{ImageProcess, Processes};
@@ -36,6 +36,7 @@ impl Configuration {
         overrides
             .try_for_each(|own| check_override(own, processes))
             .and_then(|()| self.check_routes(app, env, processes))
+            .and_then(|()| self.check_scales(app, env, processes))
             .map_err(|mistake| ConfigurationFile::Params.invalid(mistake))
     }
 
@@ -56,6 +57,24 @@ impl Configuration {
                     return Err(self.place_of(name).refuse(words));
                 }
                 taken.insert(route, name);
+            }
+        }
+        Ok(())
+    }
+
+    /// Requests are counted where there is a port.
+    fn check_scales(
+        &self,
+        app: &AppName,
+        env: &EnvName,
+        processes: &Processes<ImageProcess>,
+    ) -> Result<(), Mistake> {
+        let portless = processes.iter().filter(|(_, process)| process.port.is_none());
+        for (name, _) in portless {
+            let scale = self.params.resolve(app, env, name, false).scale;
+            if scale.is_some_and(|scale| scale.by != ScaleBy::Cpu) {
+                let words = format!("{name} has no port and takes no requests to be scaled by");
+                return Err(self.place_of(name).refuse(words));
             }
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! `deployment-params.json` as it stands: every key may be left out, and a process may have its own.
 
-use super::{CheckKind, CheckPath, MilliCpu, Network};
+use super::{Analysis, CheckKind, CheckPath, Hooks, MilliCpu, Network, Scale};
 use crate::document::{Mistake, Place};
 use kiln_names::{ByteSize, ProcessName, Route, Span};
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,12 @@ pub struct DeploymentSettings {
     /// Where it waits for a person.
     #[serde(flatten, default)]
     pub pauses: Pauses,
+    /// What it runs besides.
+    #[serde(default, skip_serializing_if = "Hooks::is_empty")]
+    pub hooks: Hooks,
+    /// What the new release is measured by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub analysis: Option<Analysis>,
 }
 
 /// Where a deployment waits for a person, who resumes it or takes it back.
@@ -49,6 +55,8 @@ impl Default for DeploymentSettings {
             watch: Span::ZERO,
             keep_warm: Span::seconds(15 * 60),
             pauses: Pauses::default(),
+            hooks: Hooks::new(),
+            analysis: None,
         }
     }
 }
@@ -107,6 +115,7 @@ pub(super) struct Choices {
     pub(super) startup_check: CheckChoices,
     pub(super) drain_timeout: Option<Span>,
     pub(super) network: Option<Network>,
+    pub(super) scale: Option<Scale>,
     pub(super) engine: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
@@ -152,6 +161,7 @@ impl Choices {
             startup_check: self.startup_check.or(&shared.startup_check),
             drain_timeout: self.drain_timeout.or(shared.drain_timeout),
             network: self.network.or(shared.network),
+            scale: self.scale.or(shared.scale),
             engine: self.engine.as_ref().or(shared.engine.as_ref()).cloned(),
         }
     }

@@ -1,5 +1,6 @@
 //! How one process is run, with nothing left open: what a plan freezes.
 
+use super::Scale;
 use kiln_names::{ByteSize, Invalid, Route, Span};
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,9 @@ pub struct ProcessParams {
     pub drain_timeout: Span,
     /// What network it sees.
     pub network: Network,
+    /// What the number of its instances follows; `desired`, where nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<Scale>,
     /// What its engine alone understands.
     pub engine: serde_json::Map<String, serde_json::Value>,
 }

@@ -26,7 +26,10 @@ const TOP: &[&str] = &[
     "keepWarm",
     "pauseAfterInstancesHealthy",
     "pauseBeforeOldRemoved",
+    "hooks",
+    "analysis",
     "network",
+    "scale",
     "volumes",
     "engine",
     "port",
@@ -44,6 +47,7 @@ const PROCESS: &[&str] = &[
     "startupCheck",
     "drainTimeout",
     "network",
+    "scale",
     "volumes",
     "engine",
     "port",
@@ -54,6 +58,8 @@ const TOP_ONLY: &[&str] = &[
     "keepWarm",
     "pauseAfterInstancesHealthy",
     "pauseBeforeOldRemoved",
+    "hooks",
+    "analysis",
     "processes",
 ];
 const HEALTH_CHECK: &[&str] = &["type", "path", "interval", "timeout", "unhealthyThreshold"];
@@ -85,7 +91,7 @@ pub(super) fn params(text: &str) -> Result<DeploymentParams, Mistake> {
 fn settings(fields: &Fields<'_>) -> Result<DeploymentSettings, Mistake> {
     let default = DeploymentSettings::default();
     let kept = |span: &Reader<'_>| span.span(Span::ZERO..=MAX_KEPT);
-    Ok(DeploymentSettings {
+    let settings = DeploymentSettings {
         strategy: fields.read("strategy", strategy)?.unwrap_or(default.strategy),
         watch: fields.read("watch", kept)?.unwrap_or(default.watch),
         keep_warm: fields.read("keepWarm", kept)?.unwrap_or(default.keep_warm),
@@ -93,7 +99,22 @@ fn settings(fields: &Fields<'_>) -> Result<DeploymentSettings, Mistake> {
             pause_after_instances_healthy: said(fields, "pauseAfterInstancesHealthy")?,
             pause_before_old_removed: said(fields, "pauseBeforeOldRemoved")?,
         },
-    })
+        hooks: fields.read("hooks", super::hooks::hooks)?.unwrap_or_default(),
+        analysis: fields.read("analysis", super::analysis::analysis)?,
+    };
+    if let (Strategy::Highlander, Some(analysis)) = (&settings.strategy, fields.get("analysis")) {
+        return Err(
+            analysis.refuse("a highlander is alone: there is no old one to compare it with")
+        );
+    }
+    let looks = settings.watch > Span::ZERO || matches!(settings.strategy, Strategy::Canary { .. });
+    match fields.get("analysis") {
+        Some(analysis) if !looks => Err(analysis.refuse(
+            "it compares what comes in while the new release is watched: set `watch`, or the strategy to \
+             a canary",
+        )),
+        _ => Ok(settings),
+    }
 }
 
 /// Whether a choice is made; not unless the file says so.
@@ -190,6 +211,7 @@ fn choices(fields: &Fields<'_>) -> Result<Choices, Mistake> {
             .unwrap_or_default(),
         drain_timeout: fields.read("drainTimeout", drain)?,
         network: fields.read("network", network)?,
+        scale: fields.read("scale", super::scale::scale)?,
         engine: fields.read("engine", Reader::object)?,
     })
 }
@@ -277,6 +299,12 @@ fn check_sizes(choices: &Choices, at: &Reader<'_>) -> Result<(), Mistake> {
     }
     if sizes.desired > sizes.max {
         return Err(at.refuse(format!("{desired} is more than {max}")));
+    }
+    if choices.scale.is_some() && sizes.min == sizes.max {
+        return Err(at.refuse("`scale` has no room: `max` is to be more than `min`"));
+    }
+    if choices.scale.is_some() && sizes.min == 0 {
+        return Err(at.refuse("`scale` measures what there is: `min` is to be 1 or more"));
     }
     Ok(())
 }

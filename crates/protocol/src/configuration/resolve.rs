@@ -37,6 +37,7 @@ impl DeploymentParams {
             health_check,
             drain_timeout: choices.drain_timeout.unwrap_or(DRAIN_TIMEOUT),
             network: choices.network.unwrap_or(Network::Isolated),
+            scale: choices.scale,
             engine: choices.engine.unwrap_or_default(),
         }
     }

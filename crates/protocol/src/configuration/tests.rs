@@ -527,6 +527,13 @@ fn configuration_has_to_fit_the_image() {
     let both = [("web", 80), ("worker", 0)];
     misfit(r#"{"processes": {"web": {"min": 2}}}"#, &both, &expect!["it fits"]);
     misfit(
+        r#"{"max": 4, "scale": {"requests": 9}}"#,
+        &both,
+        &expect![
+            "deployment-params.json: line 1, column 1: worker has no port and takes no requests to be scaled by"
+        ],
+    );
+    misfit(
         "{\"processes\":\n {\"wbe\": {}}}",
         &both,
         &expect![

@@ -11,22 +11,17 @@ use axum::body::Body as Answer;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
-use bytes::Bytes;
-use futures_util::stream;
 use kiln_bakery::BakeEvent as Told;
-use kiln_image::{Export, ExportForm, ImageName};
+use kiln_image::{ExportForm, ImageName};
 use kiln_names::{Digest, ImageRef};
 use kiln_protocol::image::{ExportFormat, ImportEvent, NewImage};
 use kiln_protocol::paths;
 use kiln_store::images;
 use serde::Deserialize;
-use std::io::{self, BufWriter, Write};
 use tokio::sync::mpsc;
 
-/// How many events, or pieces of an archive, wait for a slow reader.
+/// How many events wait for a slow reader.
 const QUEUE: usize = 16;
-/// How large a piece of an archive is.
-const PIECE: usize = 256 << 10;
 
 /// Takes an image from an archive that was sent before, and tells how it goes.
 #[utoipa::path(post, path = paths::IMAGES, tag = "images",
@@ -82,7 +77,7 @@ pub(crate) async fn export(
         (header::CONTENT_TYPE, "application/x-tar".to_owned()),
         (header::CONTENT_LENGTH, export.bytes().to_string()),
     ];
-    Ok((headers, written(export)).into_response())
+    Ok((headers, Answer::from_stream(export.stream())).into_response())
 }
 
 /// The image, and the name that other tools are to know it by: the one that was asked for, or else its
@@ -103,37 +98,4 @@ async fn named(app: &App, image: &ImageRef) -> Result<(Digest, Option<ImageName>
     let name = name
         .map(|(app, version)| ImageName { repository: app.to_string(), tag: version.to_string() });
     Ok((digest, name))
-}
-
-/// The archive, written as fast as it is read.
-fn written(export: Export) -> Answer {
-    let (sender, receiver) = mpsc::channel(QUEUE);
-    tokio::task::spawn_blocking(move || {
-        let mut to = BufWriter::with_capacity(PIECE, Sending(sender));
-        let written = export.write(&mut to).map_err(io::Error::other);
-        let written = written.and_then(|()| to.flush());
-        if let Err(error) = written {
-            tracing::warn!(%error, "an image was not exported to its end");
-            // An archive that breaks off is not taken for a whole one.
-            to.into_parts().0.0.blocking_send(Err(error)).ok();
-        }
-    });
-    Answer::from_stream(stream::unfold(receiver, |mut receiver| async move {
-        receiver.recv().await.map(|piece| (piece, receiver))
-    }))
-}
-
-/// Writes into a channel; fails when nobody reads any more.
-struct Sending(mpsc::Sender<io::Result<Bytes>>);
-
-impl Write for Sending {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let piece = Bytes::copy_from_slice(bytes);
-        self.0.blocking_send(Ok(piece)).map_err(|_| io::ErrorKind::BrokenPipe)?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

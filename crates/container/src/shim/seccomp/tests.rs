@@ -1,7 +1,6 @@
 //! What the two lists say together, and that they are programs the kernel takes.
 
 use super::*;
-use rustix::time::{ClockId, clock_gettime};
 
 #[test]
 fn no_call_is_both_allowed_and_refused_whatever_its_arguments() {
@@ -45,14 +44,14 @@ fn both_filters_fit_into_what_the_kernel_takes() {
     }
 }
 
-/// Loaded into a thread, the filters go with it. Its own time is what counts: the machine may be busy.
+/// Loaded into a thread, the filters go with it.
 #[test]
-fn filters_are_made_and_loaded_within_a_millisecond() {
+fn a_thread_that_loads_the_filters_has_both() {
     let load = || {
         Filters::new(CapabilitySet::empty()).unwrap().load().unwrap();
-        clock_gettime(ClockId::ThreadCPUTime)
+        std::fs::read_to_string("/proc/thread-self/status").unwrap()
     };
-    let spent = (0..20).map(|_| std::thread::spawn(load).join().unwrap());
-    let best = spent.min_by_key(|spent| (spent.tv_sec, spent.tv_nsec)).unwrap();
-    assert!(best.tv_sec == 0 && best.tv_nsec < 1_000_000, "{best:?}");
+    let status = std::thread::spawn(load).join().unwrap();
+    let filters = format!("Seccomp_filters:\t{}", Filters::COUNT);
+    assert!(status.lines().any(|line| line == filters), "{status}");
 }

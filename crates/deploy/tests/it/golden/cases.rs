@@ -67,12 +67,15 @@ enum End {
     Stopped,
     Resized,
     Replaced,
+    /// With a hook, and the new group compared with the old one.
+    Measured,
 }
 
 /// All of them.
 pub(crate) fn cases() -> impl Iterator<Item = Case> {
     let ends = STRATEGIES.into_iter().flat_map(|strategy| ENDS.map(|end| Case { strategy, end }));
-    ends.chain(OTHERS.map(|end| Case { strategy: STRATEGIES[0], end }))
+    let measured = [Case { strategy: STRATEGIES[1], end: End::Measured }];
+    ends.chain(OTHERS.map(|end| Case { strategy: STRATEGIES[0], end })).chain(measured)
 }
 
 impl Display for Case {
@@ -90,6 +93,7 @@ impl Display for Case {
             End::Stopped => "stopped",
             End::Resized => "resized",
             End::Replaced => "replaced",
+            End::Measured => "measured",
         };
         write!(f, "{}-{end}", self.strategy.0)
     }
@@ -114,6 +118,9 @@ impl Case {
     fn configure(self, world: &World) {
         let pauses = match self.end {
             End::Paused | End::Resumed => r#", "pauseAfterInstancesHealthy": true"#,
+            End::Measured => {
+                r#", "analysis": {}, "hooks": {"beforeShift": {"command": ["/bin/migrate"]}}"#
+            }
             _ => "",
         };
         let properties = r#"{"greeting": "hello"}"#;
@@ -123,7 +130,7 @@ impl Case {
     async fn end(self, world: &World, orchestrator: &Orchestrator) -> DeploymentId {
         let second = || Ask::Deploy(image("2"));
         let (ask, expected) = match self.end {
-            End::Completed => (second(), Completed),
+            End::Completed | End::Measured => (second(), Completed),
             End::Undone => {
                 let says = "no".to_owned();
                 let image = Digest::of(b"2");

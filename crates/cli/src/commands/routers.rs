@@ -1,0 +1,25 @@
+//! `kiln routers`: who carries traffic.
+
+pub mod list;
+pub mod remove;
+
+use crate::CliError;
+use crate::session::Session;
+use kiln_protocol::Exit;
+
+/// Routers: this machine's, and those on others that have joined
+#[derive(Debug, clap::Subcommand)]
+#[expect(missing_docs, reason = "the doc comment of a command's own type is its help")]
+pub enum Routers {
+    List(list::List),
+    Remove(remove::Remove),
+}
+
+impl Routers {
+    pub(crate) async fn run(self, session: &Session) -> Result<Exit, CliError> {
+        match self {
+            Self::List(command) => command.run(session).await,
+            Self::Remove(command) => command.run(session).await,
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Commands at named points of a deployment.
+
+use crate::world::{World, deploy, finish, target};
+use kiln_deploy::Ask;
+use kiln_protocol::configuration::HookPoint;
+use kiln_protocol::deployment::DeploymentState::{Completed, Undone};
+
+const ALL: &str = r#"{"hooks": {
+    "afterFinish": {"command": ["/bin/tell", "done"]},
+    "beforeCreate": {"command": ["/bin/assets"]},
+    "beforeShift": {"command": ["/bin/migrate", "--all"], "deadline": "2s"},
+    "afterShift": {"command": ["/bin/warm"]}}}"#;
+
+/// A world with version 1 in it, and hooks from then on.
+async fn hooked() -> (World, kiln_deploy::Orchestrator) {
+    let world = World::new().await;
+    let orchestrator = world.start().await;
+    deploy(&orchestrator, "1").await;
+    world.configure("{}", "[]", ALL);
+    (world, orchestrator)
+}
+
+fn points(world: &World) -> Vec<HookPoint> {
+    world.hooks.begun.lock().unwrap().iter().map(|(call, _)| call.point).collect()
+}
+
+#[tokio::test]
+async fn hooks_run_at_their_points_in_the_new_image() {
+    use HookPoint::{AfterFinish, AfterShift, BeforeCreate, BeforeShift};
+    let (world, orchestrator) = hooked().await;
+    let deployment = deploy(&orchestrator, "2").await;
+    assert_eq!(deployment.summary.state, Completed, "{deployment:#?}");
+    assert_eq!(points(&world), [BeforeCreate, BeforeShift, AfterShift, AfterFinish]);
+    let names: Vec<&str> = deployment.actions.iter().map(|action| action.name.as_str()).collect();
+    let at = |name: &str| names.iter().position(|known| *known == name).unwrap();
+    let hooks: Vec<usize> = (0..names.len()).filter(|at| names[*at] == "run-hook").collect();
+    assert!(hooks[0] < at("ensure-groups") && hooks[1] > at("await-routed"), "{names:?}");
+    assert!(hooks[2] > at("await-in-force") && hooks[3] > at("record-release"), "{names:?}");
+    let note = |hook: usize| deployment.actions[hooks[hook]].note.as_deref();
+    assert_eq!(note(1), Some("2 tables"));
+    let begun = world.hooks.begun.lock().unwrap();
+    let (call, run) = &begun[1];
+    assert_eq!(run.run.command, ["/bin/migrate", "--all"]);
+    assert_eq!((run.run.port, run.env.as_ref()), (None, Some(&target().env)));
+    assert_eq!(run.variables["KILN_HOOK"], "beforeShift");
+    assert_eq!(run.variables["KILN_DEPLOYMENT"], call.deployment.to_string());
+}
+
+#[tokio::test]
+async fn a_hook_that_fails_takes_the_deployment_back_and_says_what_it_said() {
+    let (world, orchestrator) = hooked().await;
+    let before = world.serving(&orchestrator).await;
+    for point in [HookPoint::BeforeCreate, HookPoint::BeforeShift, HookPoint::AfterShift] {
+        *world.hooks.failing.lock().unwrap() = Some(point);
+        let deployment = deploy(&orchestrator, "2").await;
+        assert_eq!(deployment.summary.state, Undone, "{point}: {deployment:#?}");
+        let (action, failure) = deployment.failure.unwrap();
+        assert_eq!(action, "run-hook");
+        assert_eq!(failure.reason, format!("hook {point}: exited with code 1"));
+        assert_eq!(failure.log, ["1 table", "2 tables"]);
+        assert_eq!(world.serving(&orchestrator).await, before, "{point}");
+    }
+    world.assert_always_served();
+}
+
+#[tokio::test]
+async fn a_deployment_that_has_done_everything_else_stands_whatever_its_last_hook_says() {
+    let (world, orchestrator) = hooked().await;
+    *world.hooks.failing.lock().unwrap() = Some(HookPoint::AfterFinish);
+    let deployment = deploy(&orchestrator, "2").await;
+    assert_eq!(deployment.summary.state, Completed, "{deployment:#?}");
+    let last = deployment.actions.iter().rfind(|action| action.name == "run-hook").unwrap();
+    assert!(last.note.as_deref().unwrap().starts_with("the hook failed, exited"), "{last:?}");
+}
+
+#[tokio::test]
+async fn a_hook_that_does_not_end_in_time_is_stopped() {
+    let (world, orchestrator) = hooked().await;
+    *world.hooks.hanging.lock().unwrap() = Some(HookPoint::BeforeShift);
+    let deployment = deploy(&orchestrator, "2").await;
+    assert_eq!(deployment.summary.state, Undone, "{deployment:#?}");
+    let (_, failure) = deployment.failure.unwrap();
+    assert_eq!(failure.reason, "hook beforeShift: it did not end within 2s");
+    assert_eq!(*world.hooks.stopped.lock().unwrap(), [HookPoint::BeforeShift]);
+}
+
+#[tokio::test]
+async fn going_back_to_a_warm_release_runs_no_hook() {
+    let (world, orchestrator) = hooked().await;
+    // A worker is not kept warm: it is made anew.
+    for version in ["3", "4"] {
+        world.bake(version, &["web", "worker"]);
+        deploy(&orchestrator, version).await;
+    }
+    world.hooks.begun.lock().unwrap().clear();
+    let deployment = finish(&orchestrator, Ask::Rollback { to: None }).await;
+    assert_eq!(deployment.summary.state, Completed, "{deployment:#?}");
+    assert_eq!(points(&world), []);
+}

@@ -1,0 +1,78 @@
+//! The number of instances follows the load.
+
+use crate::world::{World, deploy, eventually, target};
+use kiln_deploy::Orchestrator;
+use kiln_engine::Figures;
+use kiln_names::{Digest, GroupId};
+use kiln_protocol::deployment::DeploymentState::Completed;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Requests that come at a rate which may change.
+#[derive(Default)]
+struct Load {
+    requests: AtomicU64,
+    counted_ms: AtomicU64,
+}
+
+impl Load {
+    /// So many came in each second since this was last asked.
+    fn comes(&self, world: &World, image: Digest, per_second: u64) {
+        let now_ms = world.clock.now_ms();
+        let since = now_ms - self.counted_ms.swap(now_ms, Ordering::Relaxed).min(now_ms);
+        let more = if since > 60_000 { 0 } else { since * per_second };
+        let requests = self.requests.fetch_add(more, Ordering::Relaxed) / 1000;
+        let group = GroupId::from_random([0; 4]);
+        world.engine.count(image, Figures { group, by: 0, requests, failed: 0, times: Vec::new() });
+    }
+}
+
+async fn size(orchestrator: &Orchestrator) -> u32 {
+    let groups = orchestrator.status(&target()).await.unwrap().groups;
+    groups.iter().find(|group| group.weight == Some(100)).map_or(0, |group| group.size)
+}
+
+#[tokio::test]
+async fn more_requests_bring_more_instances_which_the_next_release_has_too() {
+    let world = World::new().await;
+    let params = r#"{"max": 6, "scale": {"requests": 10, "scaleInAfter": "30s"}}"#;
+    world.configure("{}", "[]", params);
+    let (first, second) = (world.bake("one", &["web"]), world.bake("two", &["web"]));
+    let orchestrator = world.start().await;
+    deploy(&orchestrator, "one").await;
+    assert_eq!(size(&orchestrator).await, 2);
+    let load = Load::default();
+    // A machine that is busy lets requests come in heaps: there may be more for a while.
+    eventually("there are four or more", async || {
+        load.comes(&world, first, 40);
+        size(&orchestrator).await >= 4
+    })
+    .await;
+    let newest = &orchestrator.deployments(None, None, 1).await.unwrap()[0];
+    assert_eq!((newest.verb.as_str(), newest.who.as_str()), ("resize", "kiln"));
+    assert!(newest.message.contains("requests a second, and 10 is the target"), "{newest:?}");
+    let mut deployment = deploy(&orchestrator, "two").await;
+    while deployment.summary.state != Completed {
+        deployment = deploy(&orchestrator, "two").await;
+    }
+    assert!(size(&orchestrator).await >= 4, "the next release has as many");
+    let load = Load::default();
+    eventually("two are enough", async || {
+        load.comes(&world, second, 5);
+        size(&orchestrator).await == 2
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_measured_changes_nothing() {
+    let world = World::new().await;
+    let params = r#"{"max": 6, "scale": {"cpu": 50}}"#;
+    world.configure("{}", "[]", params);
+    world.bake("one", &["web"]);
+    let orchestrator = world.start().await;
+    deploy(&orchestrator, "one").await;
+    // Ten looks: this engine tells nothing of processors.
+    world.clock.sleep(std::time::Duration::from_secs(50)).await;
+    assert_eq!(size(&orchestrator).await, 2);
+    assert_eq!(orchestrator.deployments(None, None, 10).await.unwrap().len(), 1);
+}

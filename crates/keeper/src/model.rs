@@ -1,0 +1,440 @@
+//! What a keeper knows of its groups and instances, in memory; the database holds what must last.
+
+use crate::Birth;
+use kiln_engine::{CrashLoop, Exit, GroupSpec, InstanceState, TrafficState, TrafficVersion, Usage};
+use kiln_names::{AppName, EnvName, GroupId, InstanceId};
+use kiln_router::{Health, InstanceStatus};
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A process without a port counts as started once it has run this long: enough for a command that
+/// fails at once to be seen failing, little enough not to be felt in a deployment.
+pub(crate) const PORTLESS_START: Duration = Duration::from_millis(100);
+/// So many exits in a row before the first passing check are a crash loop.
+pub(crate) const CRASH_LOOP_EXITS: u32 = 3;
+/// An instance that was healthy for so long ends a row of failures.
+pub(crate) const PROVEN: Duration = Duration::from_secs(10);
+/// The pause after the second exit in a row; it doubles with each further one.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// The longest pause between two starts.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// All groups, by id.
+#[derive(Debug, Default)]
+pub(crate) struct Model {
+    pub(crate) groups: BTreeMap<GroupId, Group>,
+    pub(crate) traffic: BTreeMap<(AppName, EnvName), AskedTraffic>,
+    /// What the router last said of each instance it knows.
+    pub(crate) router: RouterView,
+}
+
+/// The traffic that was asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct AskedTraffic {
+    pub(crate) version: TrafficVersion,
+    pub(crate) state: TrafficState,
+    /// The first table that holds it.
+    pub(crate) table: u64,
+}
+
+/// What the router last said.
+#[derive(Debug, Default)]
+pub(crate) struct RouterView {
+    /// The table it had in force: epoch and version.
+    pub(crate) number: (u64, u64),
+    /// The port where it takes traffic.
+    pub(crate) door: Option<u16>,
+    pub(crate) instances: HashMap<InstanceId, InstanceStatus>,
+}
+
+/// One group: what is wanted, and what there is.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) spec: Arc<GroupSpec>,
+    pub(crate) size: u32,
+    pub(crate) removing: bool,
+    pub(crate) instances: Vec<Instance>,
+    pub(crate) failures: Failures,
+}
+
+/// One instance that runs, ran, or is about to.
+#[derive(Debug)]
+pub(crate) struct Instance {
+    pub(crate) id: InstanceId,
+    pub(crate) slot: u32,
+    /// Where it listens; its IP is unspecified until the launch tells it.
+    pub(crate) address: SocketAddr,
+    pub(crate) created_ms: u64,
+    pub(crate) phase: Phase,
+    /// Whether its main process was started, and has not ended.
+    pub(crate) started: bool,
+    /// What its start waits for, in words.
+    pub(crate) waits_for: Option<String>,
+    /// Since when its check passes, without a break.
+    pub(crate) healthy_since: Option<Instant>,
+    /// Since when the router calls it unhealthy.
+    pub(crate) unhealthy_since: Option<Instant>,
+    /// Whether its check ever passed.
+    pub(crate) passed: bool,
+    /// Whether an identical one is to take its place.
+    pub(crate) replacing: bool,
+    /// Why the keeper stopped it, where that is not for a smaller size.
+    pub(crate) stopped_for: Option<String>,
+    /// What it used when last looked at.
+    pub(crate) usage: Option<Usage>,
+    /// When that was, and the processor time it had used by then.
+    pub(crate) cpu_seen: Option<(Instant, Duration)>,
+}
+
+/// Where an instance is in its life, as the keeper drives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Recorded, not started yet.
+    Launching,
+    /// Its main process runs, since then.
+    Running(Instant),
+    /// Out of the table, or on its way out of it.
+    Draining,
+    /// It ended so.
+    Exited(Exit),
+}
+
+/// The recent exits that nobody asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Failures {
+    slots: BTreeMap<u32, SlotFailures>,
+    /// In a row, before any instance of the group passed a check.
+    unproven: u32,
+    /// The last one had all the time that a start may take: two more would take as long again.
+    gave_up: bool,
+    last: Option<(InstanceId, Exit)>,
+}
+
+/// Those of one slot: instances that die together do not hold each other's successors up.
+#[derive(Debug)]
+struct SlotFailures {
+    /// In a row, since an instance of the slot last proved itself.
+    in_a_row: u32,
+    /// No start before this.
+    not_before: Instant,
+}
+
+impl Model {
+    /// The state of an instance as people see it.
+    pub(crate) fn state(&self, group: &Group, instance: &Instance, now: Instant) -> InstanceState {
+        state(group, instance, self.router.instances.get(&instance.id), now)
+    }
+
+    /// Takes what the router says of these groups, and notes which instances pass their check since
+    /// when.
+    pub(crate) fn hear(
+        &mut self,
+        number: (u64, u64),
+        door: u16,
+        said: &[InstanceStatus],
+        now: Instant,
+    ) {
+        let ours = said.iter().filter(|status| self.groups.contains_key(&status.group));
+        let instances = ours.map(|status| (status.id, status.clone())).collect();
+        self.router = RouterView { number, door: Some(door), instances };
+        self.note_health(now);
+    }
+
+    /// Notes which instances pass, and ends rows of failures that they disprove.
+    pub(crate) fn note_health(&mut self, now: Instant) {
+        for group in self.groups.values_mut() {
+            let checked = group.spec.run.port.is_some();
+            for instance in &mut group.instances {
+                let said = self.router.instances.get(&instance.id);
+                let healthy = is_healthy(checked, instance, said, now);
+                let proven = instance.healthy_since.is_some_and(|since| now - since >= PROVEN);
+                if proven {
+                    group.failures.slots.remove(&instance.slot);
+                }
+                instance.healthy_since = healthy.then(|| instance.healthy_since.unwrap_or(now));
+                // Unhealthy, unlike failed, is said only of one that passed before: perhaps under
+                // the server before this one.
+                let unhealthy = said.is_some_and(|s| s.health == Health::Unhealthy);
+                let since = instance.unhealthy_since.unwrap_or(now);
+                instance.unhealthy_since = unhealthy.then_some(since);
+                let passed = healthy || unhealthy;
+                if passed && !instance.passed {
+                    instance.passed = true;
+                    group.failures.unproven = 0;
+                }
+            }
+        }
+    }
+
+    /// The instances of some groups whose main process runs.
+    pub(crate) fn running(&self, wanted: impl Fn(&GroupSpec) -> bool) -> Vec<InstanceId> {
+        let groups = self.groups.values().filter(|group| wanted(&group.spec));
+        let instances = groups.flat_map(|group| &group.instances);
+        instances.filter(|i| matches!(i.phase, Phase::Running(_))).map(|i| i.id).collect()
+    }
+
+    /// What an instance that has not ended is started from, and whether it runs.
+    pub(crate) fn birth(&self, id: InstanceId) -> Option<(Birth, bool)> {
+        self.groups.values().find_map(|group| {
+            let instance = group.instances.iter().find(|i| i.id == id && !i.phase.ended())?;
+            Some((group.birth(instance), instance.started))
+        })
+    }
+
+    /// The instances that run and that nobody is starting, draining or stopping.
+    pub(crate) fn settled(&self) -> Vec<Birth> {
+        let settled = |i: &&Instance| matches!(i.phase, Phase::Running(_)) && i.started;
+        let of_group = |group: &Group| -> Vec<Birth> {
+            group.instances.iter().filter(settled).map(|i| group.birth(i)).collect()
+        };
+        self.groups.values().flat_map(of_group).collect()
+    }
+
+    /// Finds an instance that has not ended.
+    pub(crate) fn live(&mut self, id: InstanceId) -> Option<(&Arc<GroupSpec>, &mut Instance)> {
+        self.groups.values_mut().find_map(|group| {
+            let instance = group.instances.iter_mut().find(|i| i.id == id)?;
+            (!instance.phase.ended()).then_some((&group.spec, instance))
+        })
+    }
+}
+
+impl Group {
+    /// A group without instances.
+    pub(crate) fn new(spec: Arc<GroupSpec>, size: u32, removing: bool) -> Self {
+        Self { spec, size, removing, instances: Vec::new(), failures: Failures::default() }
+    }
+
+    fn birth(&self, instance: &Instance) -> Birth {
+        Birth {
+            spec: self.spec.clone(),
+            id: instance.id,
+            slot: instance.slot,
+            address: instance.address,
+            size: self.size,
+        }
+    }
+
+    /// Whether instances keep exiting before any has passed a check.
+    pub(crate) fn crash_loop(&self) -> Option<CrashLoop> {
+        self.failures.crash_loop()
+    }
+
+    /// Adds an instance about to start; what ended in its slot makes room.
+    pub(crate) fn add(&mut self, instance: Instance) {
+        self.instances.retain(|old| old.slot != instance.slot || !old.phase.ended());
+        self.instances.push(instance);
+        self.instances.sort_by_key(|i| (i.slot, i.created_ms));
+    }
+
+    /// Notes that an instance ended; an exit that nobody asked for counts as a failure.
+    pub(crate) fn ended(&mut self, id: InstanceId, exit: Exit, now: Instant) {
+        let Some(at) = self.instances.iter().position(|i| i.id == id) else { return };
+        let instance = &mut self.instances[at];
+        let asked = instance.phase == Phase::Draining && instance.stopped_for.is_none();
+        let proven = instance.healthy_since.is_some_and(|since| now - since >= PROVEN);
+        instance.phase = Phase::Exited(exit.clone());
+        instance.healthy_since = None;
+        if asked {
+            self.instances.remove(at);
+            return;
+        }
+        if proven {
+            self.failures.slots.remove(&instance.slot);
+        }
+        self.failures.add(instance, exit, now);
+    }
+}
+
+impl Instance {
+    /// One that is about to start.
+    pub(crate) fn new(id: InstanceId, slot: u32, address: SocketAddr, created_ms: u64) -> Self {
+        Self {
+            id,
+            slot,
+            address,
+            created_ms,
+            phase: Phase::Launching,
+            started: false,
+            waits_for: None,
+            healthy_since: None,
+            unhealthy_since: None,
+            passed: false,
+            replacing: false,
+            stopped_for: None,
+            usage: None,
+            cpu_seen: None,
+        }
+    }
+
+    /// Where it listens, once that is known.
+    pub(crate) fn known_address(&self) -> Option<SocketAddr> {
+        (!self.address.ip().is_unspecified()).then_some(self.address)
+    }
+
+    /// How long it must still be waited for whether others of its group fail as it does: instances
+    /// that share what has died are not checked at the same moment.
+    pub(crate) fn doubt(&self, grace: Duration, now: Instant) -> Option<Duration> {
+        let left = grace.saturating_sub(now.saturating_duration_since(self.unhealthy_since?));
+        (!left.is_zero()).then_some(left)
+    }
+}
+
+impl Phase {
+    pub(crate) fn ended(&self) -> bool {
+        matches!(self, Self::Exited(_))
+    }
+}
+
+impl Failures {
+    fn add(&mut self, instance: &Instance, exit: Exit, now: Instant) {
+        let before = self.slots.get(&instance.slot).map_or(0, |slot| slot.in_a_row);
+        let in_a_row = before.saturating_add(1);
+        let slot = SlotFailures { in_a_row, not_before: now + pause_after(in_a_row) };
+        self.slots.insert(instance.slot, slot);
+        self.unproven = if instance.passed { 0 } else { self.unproven.saturating_add(1) };
+        self.gave_up = !instance.passed && instance.stopped_for.is_some();
+        self.last = Some((instance.id, exit));
+    }
+
+    /// The slots that must not be filled yet, and for how long.
+    pub(crate) fn pauses(&self, now: Instant) -> BTreeMap<u32, Duration> {
+        let pause = |slot: &SlotFailures| slot.not_before.saturating_duration_since(now);
+        let pauses = self.slots.iter().map(|(number, slot)| (*number, pause(slot)));
+        pauses.filter(|(_, pause)| !pause.is_zero()).collect()
+    }
+
+    fn crash_loop(&self) -> Option<CrashLoop> {
+        let crashing = self.unproven >= CRASH_LOOP_EXITS || (self.unproven > 0 && self.gave_up);
+        let (instance, last) = self.last.clone().filter(|_| crashing)?;
+        Some(CrashLoop { exits: self.unproven, last, instance })
+    }
+}
+
+/// Nothing after the first exit, then doubling.
+fn pause_after(exits: u32) -> Duration {
+    match exits {
+        0 | 1 => Duration::ZERO,
+        more => FIRST_PAUSE.saturating_mul(1 << (more - 2).min(16)).min(LONGEST_PAUSE),
+    }
+}
+
+fn is_healthy(
+    checked: bool,
+    instance: &Instance,
+    said: Option<&InstanceStatus>,
+    now: Instant,
+) -> bool {
+    match (&instance.phase, checked) {
+        (Phase::Running(since), false) => now - *since >= PORTLESS_START,
+        (Phase::Running(_), true) => match said.map(|said| said.health) {
+            Some(Health::Healthy) => true,
+            // What a router that came back supposes is no news of one that never passed.
+            Some(Health::Presumed) => instance.passed,
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+fn state(
+    group: &Group,
+    instance: &Instance,
+    said: Option<&InstanceStatus>,
+    now: Instant,
+) -> InstanceState {
+    let checked = group.spec.run.port.is_some();
+    match &instance.phase {
+        Phase::Launching => InstanceState::Pending,
+        Phase::Draining => InstanceState::Draining,
+        Phase::Exited(_) => InstanceState::Exited,
+        Phase::Running(_) if is_healthy(checked, instance, said, now) => InstanceState::Healthy,
+        Phase::Running(_) => match said.map(|said| said.health) {
+            Some(Health::Unhealthy | Health::Failed) => InstanceState::Unhealthy,
+            _ => InstanceState::Starting,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exit() -> Exit {
+        Exit {
+            code: Some(1),
+            signal: None,
+            out_of_memory: false,
+            cause: "exited with code 1".into(),
+            at_ms: 0,
+            memory_peak: None,
+        }
+    }
+
+    fn instance(slot: u32, passed: bool) -> Instance {
+        let address = "10.0.0.1:80".parse().unwrap();
+        Instance { passed, ..Instance::new(InstanceId::from_random([1; 6]), slot, address, 0) }
+    }
+
+    #[test]
+    fn pauses_between_starts_double_up_to_half_a_minute() {
+        let pauses: Vec<_> = [0, 1, 2, 3, 4, 10, 99].map(|n| pause_after(n).as_millis()).into();
+        assert_eq!(pauses, [0, 0, 100, 200, 400, 25_600, 30_000]);
+    }
+
+    #[test]
+    fn what_a_router_supposes_is_healthy_only_of_one_that_passed() {
+        let now = Instant::now();
+        let health = |passed, health| {
+            let mut instance = instance(0, passed);
+            instance.phase = Phase::Running(now);
+            let group = GroupId::from_random([1; 4]);
+            let said = InstanceStatus {
+                id: instance.id,
+                group,
+                health,
+                since_ms: 0,
+                last_check: String::new(),
+                in_flight: 0,
+                draining: false,
+            };
+            is_healthy(true, &instance, Some(&said), now)
+        };
+        assert!(health(false, Health::Healthy));
+        assert!(health(true, Health::Presumed));
+        assert!(!health(false, Health::Presumed));
+        assert!(!health(true, Health::Unhealthy));
+    }
+
+    #[test]
+    fn three_exits_before_the_first_pass_are_a_crash_loop() {
+        let mut failures = Failures::default();
+        for exits in 1..=3 {
+            assert_eq!(failures.crash_loop(), None, "after {} exits", exits - 1);
+            failures.add(&instance(exits, false), exit(), Instant::now());
+        }
+        assert_eq!(failures.crash_loop().map(|c| c.exits), Some(3));
+    }
+
+    #[test]
+    fn one_start_whose_time_ran_out_is_enough() {
+        let mut failures = Failures::default();
+        let stopped_for = Some("the start-up check did not pass within 60s".to_owned());
+        failures.add(&Instance { stopped_for, ..instance(0, false) }, exit(), Instant::now());
+        assert_eq!(failures.crash_loop().map(|c| c.exits), Some(1));
+    }
+
+    #[test]
+    fn exits_of_instances_that_had_passed_are_no_crash_loop_but_slow_their_slot_down() {
+        let now = Instant::now();
+        let mut failures = Failures::default();
+        for slot in [0, 0, 0, 0, 1] {
+            failures.add(&instance(slot, true), exit(), now);
+        }
+        assert_eq!(failures.crash_loop(), None);
+        assert_eq!(failures.pauses(now), BTreeMap::from([(0, Duration::from_millis(400))]));
+        assert_eq!(failures.pauses(now + Duration::from_millis(400)), BTreeMap::new());
+    }
+}
