@@ -9,8 +9,9 @@
 //! ```
 //!
 //! The one before ends each connection with its next answer, and goes when it has none. Until then the
-//! next one tells it every table before it puts that in force itself, and counts what it has in
-//! flight: to who controls them the two are one router.
+//! next one tells it every table before it puts that in force itself, counts what it has in flight, and
+//! takes an instance for started when both have seen it pass: to who controls them the two are one
+//! router.
 //!
 //! # Guarantees
 //! * Until it is ready the next one may fail or die, and the one before goes on as if nothing had been.

@@ -2,7 +2,7 @@
 
 use crate::changes::Changes;
 use crate::control::Control;
-use crate::status::{InstanceStatus, Status};
+use crate::status::{Health, InstanceStatus, Status};
 use crate::table::Table;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -76,11 +76,75 @@ impl Predecessor {
     }
 }
 
+/// The two are one router to who reads this: what is in flight adds up, and an instance has started
+/// when both have seen it pass. Before that a request on a connection of the one before would find
+/// nobody there.
 fn add(status: &mut Status, theirs: Vec<InstanceStatus>) {
-    for their in theirs.into_iter().filter(|their| their.in_flight > 0) {
+    for their in theirs {
         match status.instances.iter_mut().find(|ours| ours.id == their.id) {
-            Some(ours) => ours.in_flight += their.in_flight,
-            None => status.instances.push(their),
+            Some(ours) => {
+                ours.in_flight += their.in_flight;
+                if their.health == Health::Starting && ours.health.takes_traffic() {
+                    (ours.health, ours.since_ms) = (their.health, their.since_ms);
+                }
+            }
+            None if their.in_flight > 0 => status.instances.push(their),
+            None => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kiln_names::{GroupId, InstanceId};
+
+    fn instance(number: u8, health: Health, in_flight: u64) -> InstanceStatus {
+        InstanceStatus {
+            id: InstanceId::from_random([0, 0, 0, 0, 0, number]),
+            group: GroupId::from_random([0, 0, 0, number]),
+            health,
+            since_ms: 5,
+            last_check: String::new(),
+            in_flight,
+            draining: false,
+        }
+    }
+
+    fn together(ours: Vec<InstanceStatus>, theirs: Vec<InstanceStatus>) -> Vec<InstanceStatus> {
+        let listen = "127.0.0.1:80".parse().unwrap();
+        let (seq, epoch, version, pid) = (1, 1, 1, 1);
+        let mut status =
+            Status { seq, epoch, version, listen, pid, groups: Vec::new(), instances: ours };
+        add(&mut status, theirs);
+        status.instances
+    }
+
+    #[test]
+    fn what_is_in_flight_adds_up_and_who_left_is_told_of_while_something_is() {
+        let ours = vec![instance(1, Health::Healthy, 2)];
+        let theirs = vec![
+            instance(1, Health::Healthy, 3),
+            instance(2, Health::Healthy, 1),
+            instance(3, Health::Healthy, 0),
+        ];
+        let together = together(ours, theirs);
+        let in_flight = together.iter().map(|one| one.in_flight).collect::<Vec<_>>();
+        assert_eq!(in_flight, [5, 1]);
+    }
+
+    #[test]
+    fn an_instance_has_started_when_both_have_seen_it_pass() {
+        use Health::{Failed, Healthy, Presumed, Starting, Unhealthy};
+        for (ours, theirs, both) in [
+            (Healthy, Starting, Starting),
+            (Presumed, Starting, Starting),
+            (Healthy, Unhealthy, Healthy),
+            (Failed, Starting, Failed),
+            (Starting, Healthy, Starting),
+        ] {
+            let seen = together(vec![instance(1, ours, 0)], vec![instance(1, theirs, 0)]);
+            assert_eq!(seen[0].health, both, "{ours:?} and {theirs:?}");
         }
     }
 }
