@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A group and how many instances it has, or will have.
 pub(crate) type Sized<'a> = (&'a GroupSpec, u32);
 
-/// All differences: image, configuration, secrets, capacity, routes.
+/// All differences: image, configuration, secrets, capacity, routes, what is outside.
 pub(crate) fn differences(old: &[Sized<'_>], new: &[Sized<'_>]) -> Vec<Difference> {
     [
         image(old, new),
@@ -17,6 +17,7 @@ pub(crate) fn differences(old: &[Sized<'_>], new: &[Sized<'_>]) -> Vec<Differenc
         secrets(old, new),
         capacity(old, new),
         routes(old, new),
+        external(old, new),
     ]
     .concat()
 }
@@ -68,6 +69,16 @@ fn routes(old: &[Sized<'_>], new: &[Sized<'_>]) -> Vec<Difference> {
         routes.collect()
     };
     compare("routes", &of(old), &of(new))
+}
+
+fn external(old: &[Sized<'_>], new: &[Sized<'_>]) -> Vec<Difference> {
+    let of = |groups: &[Sized<'_>]| -> BTreeMap<String, String> {
+        let external = groups.iter().filter_map(|(spec, _)| {
+            Some((spec.process.to_string(), spec.params.external.as_ref()?.to_string()))
+        });
+        external.collect()
+    };
+    compare("external", &of(old), &of(new))
 }
 
 fn texts(properties: &Map<String, Value>) -> BTreeMap<String, String> {

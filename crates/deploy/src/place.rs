@@ -43,6 +43,8 @@ pub(crate) struct KnownGroup {
 pub(crate) struct Place {
     /// The oldest first.
     pub(crate) groups: Vec<KnownGroup>,
+    /// Groups on their way out, where they are told apart.
+    pub(crate) leaving: Vec<KnownGroup>,
     pub(crate) current: Option<ActivationRow>,
     pub(crate) claims: Vec<Claim>,
     pub(crate) last_number: u32,
@@ -93,10 +95,11 @@ pub(crate) fn routed(spec: &GroupSpec) -> bool {
 // === impl Place ===
 
 impl Place {
-    /// Reads what there is to plan with: groups on their way out are left aside.
+    /// Reads what there is to plan with: groups on their way out stand apart.
     pub(crate) async fn read(db: &mut SqliteConnection, target: &Target) -> Result<Self, Problem> {
         let mut place = Self::read_all(db, target).await?;
-        place.groups.retain(|group| group.state != GroupState::Draining);
+        let leaves = |group: &mut KnownGroup| group.state == GroupState::Draining;
+        place.leaving = place.groups.extract_if(.., leaves).collect();
         Ok(place)
     }
 
@@ -113,6 +116,7 @@ impl Place {
         let held = route_claims::held_by(&mut *db, app, env).await?;
         Ok(Self {
             groups: known,
+            leaving: Vec::new(),
             current: activations::current(&mut *db, app, env).await?,
             claims: held
                 .into_iter()

@@ -7,10 +7,10 @@ use crate::place::{Place, stored_release};
 use crate::plan::{Phase, Plan};
 use crate::status::{Direction, Status};
 use crate::{Error, Failure, Problem, Release, Target, archive};
-use kiln_engine::{EndedInstance, GroupSpec, ObservedInstance, TrafficObservation};
+use kiln_engine::{ClusterTraffic, EndedInstance, GroupSpec, ObservedInstance, TrafficObservation};
 use kiln_names::{ByteSize, DeploymentId, GroupId, GroupName, ProcessName, ReleaseId, Route};
 use kiln_protocol::deployment::{DeploymentState, Difference};
-use kiln_protocol::status::{GroupState, ProcessMemory};
+use kiln_protocol::status::{ExternalAddress, ExternalGroup, GroupState, ProcessMemory};
 use kiln_store::deployments::DeploymentRow;
 use kiln_store::{deployments, groups, history, journal};
 use serde::{Deserialize, Serialize};
@@ -100,6 +100,8 @@ pub struct Running {
     pub groups: Vec<GroupView>,
     /// The memory of each process that is active, as far as it was measured.
     pub memory: Vec<ProcessMemory>,
+    /// What takes a part of the requests outside.
+    pub external: Vec<ExternalGroup>,
 }
 
 /// An instance that ended, with what is known of its group.
@@ -327,13 +329,31 @@ pub(crate) async fn running(kit: &Kit, target: &Target) -> Result<Running, Error
         })
         .collect();
     groups.reverse();
+    let external = traffic.as_ref().map(external).unwrap_or_default();
     Ok(Running {
         target: target.clone(),
         active,
         deployment: last.map(Summary::of),
         groups,
         memory,
+        external,
     })
+}
+
+/// What is outside, process by process.
+fn external(traffic: &TrafficObservation) -> Vec<ExternalGroup> {
+    let of = |cluster: &ClusterTraffic| {
+        let process = cluster.process.clone();
+        let seen = traffic.external.iter().filter(|seen| seen.process == process);
+        let addresses = seen.map(|seen| ExternalAddress {
+            address: seen.address,
+            healthy: seen.healthy,
+            last_check: seen.last_check.clone(),
+        });
+        let addresses = addresses.collect();
+        Some(ExternalGroup { weight: cluster.external.as_ref()?.weight, process, addresses })
+    };
+    traffic.state.clusters.iter().filter_map(of).collect()
 }
 
 /// The instances that ended, the latest first.
@@ -379,7 +399,8 @@ fn weight(traffic: &TrafficObservation, group: GroupId) -> Option<u32> {
         .find(|cluster| cluster.shares.iter().any(|share| share.group == group))?;
     let sum: u64 = cluster.shares.iter().map(|share| u64::from(share.weight)).sum();
     let own = cluster.shares.iter().find(|share| share.group == group)?.weight;
-    let percent = (u64::from(own) * 100).checked_div(sum).unwrap_or(0);
+    let rest = 100 - cluster.external.as_ref().map_or(0, |external| external.weight.min(100));
+    let percent = (u64::from(own) * u64::from(rest)).checked_div(sum).unwrap_or(0);
     Some(u32::try_from(percent).unwrap_or(100))
 }
 

@@ -29,5 +29,6 @@ pub use observation::{
 };
 pub use run::{Run, RunEvent, RunSpec, Runner, TooManyRuns};
 pub use traffic::{
-    ClusterTraffic, GroupTraffic, Share, Traffic, TrafficObservation, TrafficState, TrafficVersion,
+    ClusterTraffic, ExternalTraffic, GroupTraffic, Share, Traffic, TrafficObservation,
+    TrafficState, TrafficVersion,
 };

@@ -2,7 +2,9 @@
 
 use crate::{Call, EngineError, Figures};
 use kiln_names::{AppName, EnvName, GroupId, ProcessName, Route};
+use kiln_protocol::configuration::External;
 use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
 
 /// Counts the changes of one application's traffic in one environment; 0 before the first.
 #[derive(
@@ -32,6 +34,9 @@ pub struct ClusterTraffic {
     /// Which groups take which share. A group with weight 0 is checked and takes no request; a
     /// group that is not listed is not known to the traffic at all.
     pub shares: Vec<Share>,
+    /// What takes a part of the requests outside; the groups divide the rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external: Option<External>,
 }
 
 /// A group's share of its cluster's requests: its weight over the sum of all weights.
@@ -55,6 +60,21 @@ pub struct TrafficObservation {
     /// Of each group that is known to the traffic: how many instances it sees healthy, and how
     /// many requests they have in flight, where known.
     pub groups: Vec<GroupTraffic>,
+    /// What it sees of addresses outside.
+    pub external: Vec<ExternalTraffic>,
+}
+
+/// What the traffic sees of an address outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExternalTraffic {
+    /// The process whose requests it takes.
+    pub process: ProcessName,
+    /// Where it is.
+    pub address: SocketAddr,
+    /// Whether requests are sent to it.
+    pub healthy: bool,
+    /// The last check's answer, once there was one.
+    pub last_check: Option<String>,
 }
 
 /// What the traffic sees of one group.

@@ -24,6 +24,7 @@ mod drain;
 mod drift;
 mod engine;
 mod exits;
+mod external;
 mod inner;
 mod keep;
 mod life;

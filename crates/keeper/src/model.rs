@@ -1,10 +1,10 @@
 //! What a keeper knows of its groups and instances, in memory; the database holds what must last.
 
-use crate::Birth;
+use crate::{Birth, external};
 use kiln_engine::{CrashLoop, Exit, GroupSpec, InstanceState, TrafficState, TrafficVersion, Usage};
 use kiln_names::{AppName, EnvName, GroupId, InstanceId};
 use kiln_router::{Health, InstanceStatus};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -136,7 +136,10 @@ impl Model {
         said: &[InstanceStatus],
         now: Instant,
     ) {
-        let ours = said.iter().filter(|status| self.groups.contains_key(&status.group));
+        let outside: HashSet<GroupId> =
+            self.traffic.values().flat_map(|asked| external::ids(&asked.state)).collect();
+        let known = |group| self.groups.contains_key(group) || outside.contains(group);
+        let ours = said.iter().filter(|status| known(&status.group));
         let instances = ours.map(|status| (status.id, status.clone())).collect();
         self.router = RouterView { number, door: Some(door), instances };
         self.note_health(now);

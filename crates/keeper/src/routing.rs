@@ -1,5 +1,6 @@
 //! A keeper's part of the router's table, made of the traffic that was asked for and the instances that there are.
 
+use crate::external;
 use crate::model::{Group, Instance, Model, Phase};
 use kiln_engine::{ClusterTraffic, GroupSpec, TrafficState};
 use kiln_names::{GroupId, ProcessName};
@@ -32,15 +33,20 @@ pub(crate) fn clusters<'a>(
 }
 
 fn asked_cluster(model: &Model, state: &TrafficState, asked: &ClusterTraffic) -> Cluster {
-    let groups = asked
-        .shares
-        .iter()
-        .map(|share| routed(share.group, share.weight, model.groups.get(&share.group)));
-    Cluster {
-        name: cluster_name(state.app.as_str(), state.env.as_str(), &asked.process),
-        routes: asked.routes.clone(),
-        groups: groups.collect(),
+    let shares = asked.shares.iter();
+    let mut groups = shares
+        .map(|share| routed(share.group, share.weight, model.groups.get(&share.group)))
+        .collect();
+    let name = cluster_of(state, asked);
+    if let Some(external) = &asked.external {
+        external::share(&mut groups, &name, external);
     }
+    Cluster { name, routes: asked.routes.clone(), groups }
+}
+
+/// The name of a cluster that traffic was asked for.
+pub(crate) fn cluster_of(state: &TrafficState, asked: &ClusterTraffic) -> String {
+    cluster_name(state.app.as_str(), state.env.as_str(), &asked.process)
 }
 
 /// The name of the cluster of a group.
@@ -86,7 +92,7 @@ fn check_of(spec: &GroupSpec) -> Check {
     }
 }
 
-fn kind(kind: configuration::CheckKind) -> CheckKind {
+pub(crate) fn kind(kind: configuration::CheckKind) -> CheckKind {
     match kind {
         configuration::CheckKind::Http => CheckKind::Http,
         configuration::CheckKind::Tcp => CheckKind::Tcp,

@@ -2,7 +2,7 @@
 
 use crate::engine::store;
 use crate::model::{AskedTraffic, Model};
-use crate::{FIRST_TABLE, Keeper, chain};
+use crate::{FIRST_TABLE, Keeper, chain, external};
 use kiln_engine::{
     Call, ClusterTraffic, EngineError, Figures, GroupTraffic, Traffic, TrafficObservation,
     TrafficState, TrafficVersion,
@@ -80,7 +80,9 @@ impl Traffic for Keeper {
         let shares =
             asked.state.clusters.iter().flat_map(|cluster: &ClusterTraffic| &cluster.shares);
         let groups = shares.map(|share| seen(&model, share.group)).collect();
-        Ok(TrafficObservation { awaits, version: asked.version, state: asked.state, groups })
+        let external = external::seen(&model, &asked.state).collect();
+        let AskedTraffic { version, state, .. } = asked;
+        Ok(TrafficObservation { awaits, version, state, groups, external })
     }
 }
 

@@ -20,6 +20,12 @@ impl Digest {
         Self(bytes)
     }
 
+    /// Its bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// Reads `sha256:<64 hex>`.
     ///
     /// # Errors

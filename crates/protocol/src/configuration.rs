@@ -5,6 +5,7 @@
 
 mod analysis;
 mod check;
+mod external;
 mod file;
 mod hooks;
 mod launch;
@@ -17,6 +18,7 @@ mod resolve;
 mod scale;
 
 pub use analysis::{Analysis, NotEnoughData};
+pub use external::External;
 pub use file::{ConfigurationFile, InvalidConfiguration};
 pub use hooks::{Hook, HookPoint, Hooks};
 pub use launch::LaunchData;

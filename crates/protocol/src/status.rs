@@ -46,6 +46,32 @@ pub struct Status {
     /// The memory of each process that is active, as far as it was measured.
     #[serde(default)]
     pub memory: Vec<ProcessMemory>,
+    /// What takes a part of its requests outside Kiln.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub external: Vec<ExternalGroup>,
+}
+
+/// Addresses outside Kiln that take a part of a process's requests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ExternalGroup {
+    /// The process.
+    pub process: ProcessName,
+    /// Their part of its requests, in percent.
+    pub weight: u32,
+    /// Each address, and how the router finds it.
+    pub addresses: Vec<ExternalAddress>,
+}
+
+/// An address outside Kiln.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ExternalAddress {
+    /// Where it is.
+    #[schema(value_type = String)]
+    pub address: std::net::SocketAddr,
+    /// Whether the router sends requests to it.
+    pub healthy: bool,
+    /// The last check's answer, once there was one.
+    pub last_check: Option<String>,
 }
 
 /// What a process may use of memory, what it used, and what would do.

@@ -156,39 +156,6 @@ impl Latency {
             *count = count.saturating_add(*more);
         });
     }
-
-    /// How many times were recorded.
-    #[must_use]
-    pub fn count(&self) -> u64 {
-        self.counts.iter().sum()
-    }
-
-    /// The time that the given share of all (0 to 1) did not exceed, as the end of its bucket;
-    /// nothing when nothing was recorded.
-    #[must_use]
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a rank needs no more than the 52 bits of a float"
-    )]
-    pub fn quantile(&self, share: f64) -> Option<Duration> {
-        let rank = ((self.count() as f64 * share.clamp(0.0, 1.0)).ceil() as u64).max(1);
-        let mut seen = 0;
-        let bucket = self.counts.iter().position(|count| {
-            seen += count;
-            seen >= rank
-        })?;
-        Some(Duration::from_micros(Self::end(bucket)))
-    }
-
-    /// What was recorded after `earlier` was taken of the same group.
-    #[must_use]
-    pub fn since(&self, earlier: &Self) -> Self {
-        let before = earlier.counts.iter().chain(std::iter::repeat(&0));
-        let counts = self.counts.iter().zip(before).map(|(now, then)| now.saturating_sub(*then));
-        Self { counts: counts.collect() }
-    }
 }
 
 #[cfg(test)]
@@ -210,20 +177,10 @@ mod tests {
     }
 
     #[test]
-    fn quantiles_are_the_ends_of_buckets() {
-        let mut latency = Latency { counts: vec![0; Latency::BUCKETS] };
-        assert_eq!(latency.quantile(0.5), None);
-        latency.counts[Latency::bucket(Duration::from_micros(1000))] = 99;
-        latency.counts[Latency::bucket(Duration::from_micros(100_000))] = 1;
-        assert_eq!(latency.quantile(0.5), Some(Duration::from_micros(1024)));
-        assert_eq!(latency.quantile(0.99), Some(Duration::from_micros(1024)));
-        assert_eq!(latency.quantile(1.0), Some(Duration::from_micros(114_688)));
-    }
-
-    #[test]
-    fn the_difference_of_two_histograms_is_what_came_between() {
-        let early = Latency { counts: vec![1, 2] };
-        let late = Latency { counts: vec![1, 5, 7] };
-        assert_eq!(late.since(&early), Latency { counts: vec![0, 3, 7] });
+    fn histograms_of_different_length_add_up_bucket_by_bucket() {
+        let mut all = Latency { counts: vec![1, 2] };
+        all.add(&Latency { counts: vec![0, 3, 7] });
+        let ends = vec![(1, 1), (2, 5), (3, 7)];
+        assert_eq!(all.buckets().collect::<Vec<_>>(), ends);
     }
 }

@@ -14,6 +14,7 @@ mod debian;
 mod disk;
 mod drift;
 mod engines;
+mod external;
 mod failures;
 mod git;
 mod history;

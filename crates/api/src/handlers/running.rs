@@ -65,7 +65,8 @@ async fn targets(kiln: &App, of: Of) -> Result<Vec<Target>, Refusal> {
 }
 
 async fn shown(kiln: &App, running: Running) -> Result<Status, Refusal> {
-    let Running { target: Target { app, env }, active, deployment, groups, memory } = running;
+    let Running { target: Target { app, env }, active, deployment, groups, memory, external } =
+        running;
     let mut db = kiln.database.read().await?;
     let image = active.as_ref().map(|(release, _)| release.image);
     let deployment = match deployment {
@@ -88,6 +89,7 @@ async fn shown(kiln: &App, running: Running) -> Result<Status, Refusal> {
         deployment,
         groups: shown,
         memory,
+        external,
     })
 }
 

@@ -9,7 +9,7 @@ use crate::words::{clean, or_dash, size};
 use kiln_names::{AppName, EnvName};
 use kiln_protocol::Exit;
 use kiln_protocol::deployment::DeploymentState;
-use kiln_protocol::status::{Group, Status as Running};
+use kiln_protocol::status::{ExternalAddress, ExternalGroup, Group, Status as Running};
 
 /// Show what runs
 ///
@@ -66,6 +66,9 @@ fn words(status: &[Running]) -> String {
         for group in &running.groups {
             table.row(row(running, group));
         }
+        for outside in &running.external {
+            table.row(external(running, outside));
+        }
     }
     let mut text = table.text();
     for running in status {
@@ -87,6 +90,20 @@ fn row(running: &Running, group: &Group) -> [String; 6] {
     ]
 }
 
+/// The same of what Kiln does not run.
+fn external(running: &Running, outside: &ExternalGroup) -> [String; 6] {
+    let Running { app, env, .. } = running;
+    let healthy = outside.addresses.iter().filter(|at| at.healthy).count();
+    [
+        format!("{app}-{env}-{}", outside.process),
+        "external".to_owned(),
+        format!("{healthy}/{}", outside.addresses.len()),
+        format!("{}%", outside.weight),
+        or_dash(None::<String>),
+        or_dash(None::<String>),
+    ]
+}
+
 /// The most memory that any instance ever used, of what it may.
 fn memory(group: &Group) -> String {
     let used = group.memory_peak.or(group.memory).map(|memory| size(memory.0));
@@ -102,14 +119,30 @@ fn version(running: &Running, name: &str) -> String {
     version.unwrap_or(name).to_owned()
 }
 
-/// A line about a deployment that did not simply complete.
+/// What the table does not say: of addresses outside, and of a deployment that did not simply
+/// complete.
 fn remark(running: &Running) -> String {
+    outside(running) + &unfinished(running).unwrap_or_default()
+}
+
+/// A line for each address outside that gets no requests.
+fn outside(running: &Running) -> String {
     let Running { app, env, .. } = running;
-    let Some(deployment) = &running.deployment else { return String::new() };
+    let addresses = running.external.iter().flat_map(|group| &group.addresses);
+    let line = |at: &ExternalAddress| {
+        let said = at.last_check.as_deref().unwrap_or("not checked yet");
+        format!("{app} {env}: {} gets no requests: {}\n", at.address, clean(said))
+    };
+    addresses.filter(|at| !at.healthy).map(line).collect()
+}
+
+fn unfinished(running: &Running) -> Option<String> {
+    let Running { app, env, .. } = running;
+    let deployment = running.deployment.as_ref()?;
     if deployment.state == DeploymentState::Completed {
-        return String::new();
+        return None;
     }
     let reason = deployment.reason.as_deref().map(|reason| format!(": {}", clean(reason)));
     let (id, verb, state) = (deployment.id, &deployment.verb, deployment.state);
-    format!("{app} {env}: {verb} {id} is {state}{}\n", reason.unwrap_or_default())
+    Some(format!("{app} {env}: {verb} {id} is {state}{}\n", reason.unwrap_or_default()))
 }

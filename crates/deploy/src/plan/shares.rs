@@ -3,7 +3,7 @@
 use crate::Target;
 use crate::place::{Place, routed};
 use kiln_engine::{ClusterTraffic, GroupSpec, Share, TrafficState};
-use kiln_names::GroupId;
+use kiln_names::{GroupId, ProcessName};
 use kiln_protocol::status::GroupState;
 
 /// The weight of a group that takes all of its cluster's requests.
@@ -59,7 +59,7 @@ impl Draft {
         let known = self.0.iter().position(|cluster| cluster.process == spec.process);
         let at = known.unwrap_or_else(|| {
             let process = spec.process.clone();
-            self.0.push(ClusterTraffic { process, routes: Vec::new(), shares: Vec::new() });
+            self.0.push(unrouted(process));
             self.0.len() - 1
         });
         &mut self.0[at]
@@ -68,6 +68,7 @@ impl Draft {
     fn take_all(&mut self, spec: &GroupSpec) {
         let cluster = self.cluster(spec);
         cluster.routes.clone_from(&spec.params.routes);
+        cluster.external.clone_from(&spec.params.external);
         cluster.shares.push(Share { group: spec.id, weight: ALL });
     }
 
@@ -84,6 +85,11 @@ impl Draft {
             TrafficState { app: target.app.clone(), env: target.env.clone(), clusters: self.0 };
         sorted(&state)
     }
+}
+
+/// A cluster that no request reaches.
+const fn unrouted(process: ProcessName) -> ClusterTraffic {
+    ClusterTraffic { process, routes: Vec::new(), shares: Vec::new(), external: None }
 }
 
 /// The same state in an order that does not depend on who wrote it.
@@ -105,7 +111,7 @@ pub(crate) fn introduced(in_force: &TrafficState, to: &TrafficState) -> TrafficS
         let at = state.clusters.iter().position(|known| known.process == wanted.process);
         let at = at.unwrap_or_else(|| {
             let process = wanted.process.clone();
-            state.clusters.push(ClusterTraffic { process, routes: Vec::new(), shares: Vec::new() });
+            state.clusters.push(unrouted(process));
             state.clusters.len() - 1
         });
         let shares = &mut state.clusters[at].shares;

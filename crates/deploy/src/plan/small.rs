@@ -13,7 +13,8 @@ use kiln_engine::TrafficState;
 use kiln_names::InstanceId;
 use kiln_protocol::status::GroupState;
 
-/// Everything goes: traffic first, then the groups, warm ones included, then the routes.
+/// Everything goes: traffic first, then the groups, warm ones included, then the routes. It is done
+/// when those are gone, too, that were on their way out before.
 pub(crate) fn stop(
     target: &Target,
     place: &Place,
@@ -40,10 +41,11 @@ pub(crate) fn stop(
     }
     let restore = |group: &KnownGroup| Restore { spec: group.spec.clone(), size: group.size };
     let restore = place.in_state(GroupState::Active).map(restore).collect();
-    let groups: Vec<_> = place.groups.iter().map(KnownGroup::group).collect();
-    let patience = place.groups.iter().map(KnownGroup::time_to_leave).max().unwrap_or_default();
-    plan.add(Phase::Finish, RemoveGroups { groups: groups.clone(), restore });
-    plan.add(Phase::Finish, AwaitGone { groups, patience });
+    let all = || place.groups.iter().chain(&place.leaving);
+    let patience = all().map(KnownGroup::time_to_leave).max().unwrap_or_default();
+    let groups = place.groups.iter().map(KnownGroup::group).collect();
+    plan.add(Phase::Finish, RemoveGroups { groups, restore });
+    plan.add(Phase::Finish, AwaitGone { groups: all().map(KnownGroup::group).collect(), patience });
     plan.add(Phase::Finish, record);
     plan.add(Phase::Finish, FreeRoutes { keep: Vec::new() });
     plan.add(Phase::Finish, Announce { text: format!("stop {target} is done") });

@@ -18,7 +18,8 @@ pub(super) fn stop(
     around: &Surroundings,
 ) -> Result<Plan, Refusal> {
     let (target, place) = (&request.target, &around.place);
-    let nothing = place.groups.is_empty() && place.release().is_none();
+    let groups = place.groups.len() + place.leaving.len();
+    let nothing = groups == 0 && place.release().is_none();
     let runs =
         if nothing { Err(Problem::invalid(format!("nothing of {target} runs"))) } else { Ok(()) };
     draft.decide("choose groups", runs)?;

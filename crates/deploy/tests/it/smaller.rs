@@ -1,8 +1,10 @@
 //! What is less than a deployment: resize, replace, stop.
 
-use crate::world::{World, deploy, finish, rest, target, why};
+use crate::world::{World, deploy, eventually, finish, request, rest, target, why};
 use kiln_deploy::Ask;
-use kiln_protocol::deployment::DeploymentState::{Completed, Invalid};
+use kiln_engine::sim::{Fault, Operation};
+use kiln_protocol::deployment::DeploymentState::{Completed, Invalid, Running};
+use kiln_protocol::status::GroupState;
 
 #[tokio::test]
 async fn a_resize_grows_and_shrinks_the_active_group() {
@@ -60,4 +62,26 @@ async fn a_stop_leaves_nothing_behind() {
     let running = orchestrator.status(&target()).await.unwrap();
     assert_eq!((running.active, running.groups.len()), (None, 0));
     assert_eq!(orchestrator.targets().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_stop_waits_for_a_group_that_was_on_its_way_out_before() {
+    let world = World::new().await;
+    let orchestrator = world.start().await;
+    deploy(&orchestrator, "1").await;
+    world.configure("{}", "[]", r#"{"keepWarm": "0s"}"#);
+    world.engine.inject(Operation::RemoveGroup, &Fault::Hang, 1);
+    deploy(&orchestrator, "2").await;
+    eventually("the old group is on its way out", async || {
+        let running = orchestrator.status(&target()).await.unwrap();
+        running.groups.iter().any(|group| group.state == GroupState::Draining)
+    })
+    .await;
+    let stop = orchestrator.begin(request(Ask::Stop)).await.unwrap();
+    eventually("the new group is gone", async || world.engine.groups().len() == 1).await;
+    let waits = orchestrator.deployment(stop).await.unwrap();
+    assert_eq!(waits.summary.state, Running, "{waits:#?}");
+    world.engine.release();
+    assert_eq!(rest(&orchestrator, stop).await.summary.state, Completed);
+    assert_eq!(world.engine.groups(), []);
 }

@@ -90,6 +90,7 @@ fn state(spec: &GroupSpec, shares: &[(GroupId, u32)]) -> TrafficState {
         process: spec.process.clone(),
         routes: spec.params.routes.clone(),
         shares: shares.collect(),
+        external: None,
     };
     TrafficState { app: spec.app.clone(), env: spec.env.clone(), clusters: vec![cluster] }
 }

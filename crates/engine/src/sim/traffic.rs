@@ -90,6 +90,6 @@ impl World {
             GroupTraffic { group: group.spec.id, healthy, in_flight: Some(0) }
         });
         let groups = groups.collect();
-        TrafficObservation { awaits: None, version, state, groups }
+        TrafficObservation { awaits: None, version, state, groups, external: Vec::new() }
     }
 }

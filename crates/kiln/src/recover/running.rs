@@ -221,6 +221,10 @@ fn instance_row(id: InstanceId, labels: &Labels) -> local::InstanceRow {
     }
 }
 
+fn weight_of(cluster: &kiln_router::Cluster, group: GroupId) -> u32 {
+    cluster.groups.iter().find(|known| known.id == group).map_or(0, |known| known.weight)
+}
+
 /// Routes and weights as the router has them, unless those are what the database says.
 async fn restore_traffic(
     db: &mut Write,
@@ -233,12 +237,14 @@ async fn restore_traffic(
     let mut clusters = Vec::new();
     for cluster in table.clusters.iter().filter(|cluster| !cluster.routes.is_empty()) {
         let specs = cluster.groups.iter().filter_map(|group| processes.get(&group.id));
-        let Some(process) = specs.map(|spec| &spec.process).next() else { continue };
+        let Some(spec) = specs.max_by_key(|spec| weight_of(cluster, spec.id)) else { continue };
+        let process = &spec.process;
         let shares = cluster.groups.iter().filter(|group| processes.contains_key(&group.id));
         clusters.push(ClusterTraffic {
             process: process.clone(),
             routes: cluster.routes.clone(),
             shares: shares.map(|g| Share { group: g.id, weight: g.weight }).collect(),
+            external: spec.params.external.clone(),
         });
         for route in &cluster.routes {
             let claim = route_claims::ClaimRow {

@@ -89,6 +89,7 @@ impl Keeping {
     pub(crate) fn route(&self, host: &str) {
         let route = serde_json::json!({ "host": host });
         let cluster = ClusterTraffic {
+            external: None,
             process: self.spec.process.clone(),
             routes: vec![serde_json::from_value(route).unwrap()],
             shares: vec![Share { group: self.spec.id, weight: 1 }],

@@ -92,11 +92,15 @@ fn check_override(own: &Override, processes: &Processes<ImageProcess>) -> Result
     };
     let choices = &own.choices;
     let routed = choices.routes.as_ref().is_some_and(|routes| !routes.is_empty());
+    let unrouted = choices.routes.as_ref().is_some_and(Vec::is_empty);
     let checked = [&choices.health_check, &choices.startup_check]
         .into_iter()
         .any(|check| *check != CheckChoices::default());
     match process.port {
         None if routed => Err(own.place.refuse("it has no port in the image, so no routes either")),
+        _ if choices.external.is_some() && (unrouted || process.port.is_none()) => {
+            Err(own.place.refuse("it has no routes, by which requests for `external` could come"))
+        }
         None if checked => Err(own.place.refuse("it has no port in the image to be checked on")),
         _ => Ok(()),
     }

@@ -1,6 +1,6 @@
 //! `deployment-params.json` as it stands: every key may be left out, and a process may have its own.
 
-use super::{Analysis, CheckKind, CheckPath, Hooks, MilliCpu, Network, Scale};
+use super::{Analysis, CheckKind, CheckPath, External, Hooks, MilliCpu, Network, Scale};
 use crate::document::{Mistake, Place};
 use kiln_names::{ByteSize, ProcessName, Route, Span};
 use serde::{Deserialize, Serialize};
@@ -116,6 +116,7 @@ pub(super) struct Choices {
     pub(super) drain_timeout: Option<Span>,
     pub(super) network: Option<Network>,
     pub(super) scale: Option<Scale>,
+    pub(super) external: Option<External>,
     pub(super) engine: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
@@ -162,6 +163,7 @@ impl Choices {
             drain_timeout: self.drain_timeout.or(shared.drain_timeout),
             network: self.network.or(shared.network),
             scale: self.scale.or(shared.scale),
+            external: self.external.as_ref().or(shared.external.as_ref()).cloned(),
             engine: self.engine.as_ref().or(shared.engine.as_ref()).cloned(),
         }
     }

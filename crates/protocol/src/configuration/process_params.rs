@@ -1,6 +1,6 @@
 //! How one process is run, with nothing left open: what a plan freezes.
 
-use super::Scale;
+use super::{External, Scale};
 use kiln_names::{ByteSize, Invalid, Route, Span};
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +34,9 @@ pub struct ProcessParams {
     /// What the number of its instances follows; `desired`, where nothing does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scale: Option<Scale>,
+    /// What takes a part of its requests outside Kiln.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external: Option<External>,
     /// What its engine alone understands.
     pub engine: serde_json::Map<String, serde_json::Value>,
 }

@@ -30,6 +30,7 @@ const TOP: &[&str] = &[
     "analysis",
     "network",
     "scale",
+    "external",
     "volumes",
     "engine",
     "port",
@@ -48,6 +49,7 @@ const PROCESS: &[&str] = &[
     "drainTimeout",
     "network",
     "scale",
+    "external",
     "volumes",
     "engine",
     "port",
@@ -77,6 +79,10 @@ pub(super) fn params(text: &str) -> Result<DeploymentParams, Mistake> {
     if let Some(port) = fields.get("port") {
         let example = r#""processes": {"web": {"port": 8080}}"#;
         return Err(port.refuse(format!("a port belongs to one process: {example}")));
+    }
+    if let Some(external) = fields.get("external") {
+        let example = r#""processes": {"web": {"external": …}}"#;
+        return Err(external.refuse(format!("it belongs to one process: {example}")));
     }
     let shared = choices(&fields)?;
     check_sizes(&shared, &root)?;
@@ -205,13 +211,14 @@ fn choices(fields: &Fields<'_>) -> Result<Choices, Mistake> {
         memory: fields.read("memory", memory)?,
         pids: fields.read("pids", |pids| pids.whole(1..=MAX_PIDS))?,
         routes: fields.read("routes", routes)?,
-        health_check: fields.read("healthCheck", |c| check(c, HEALTH_CHECK))?.unwrap_or_default(),
+        health_check: fields.read("healthCheck", health_check)?.unwrap_or_default(),
         startup_check: fields
             .read("startupCheck", |c| check(c, STARTUP_CHECK))?
             .unwrap_or_default(),
         drain_timeout: fields.read("drainTimeout", drain)?,
         network: fields.read("network", network)?,
         scale: fields.read("scale", super::scale::scale)?,
+        external: fields.read("external", super::external::external)?,
         engine: fields.read("engine", Reader::object)?,
     })
 }
@@ -249,6 +256,10 @@ fn routes(list: &Reader<'_>) -> Result<Vec<Route>, Mistake> {
             false => Err(item.refuse(format!("{route} stands twice"))),
         }
     })
+}
+
+pub(super) fn health_check(reader: &Reader<'_>) -> Result<CheckChoices, Mistake> {
+    check(reader, HEALTH_CHECK)
 }
 
 fn check(reader: &Reader<'_>, known: &'static [&'static str]) -> Result<CheckChoices, Mistake> {

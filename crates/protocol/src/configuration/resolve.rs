@@ -38,6 +38,7 @@ impl DeploymentParams {
             drain_timeout: choices.drain_timeout.unwrap_or(DRAIN_TIMEOUT),
             network: choices.network.unwrap_or(Network::Isolated),
             scale: choices.scale,
+            external: choices.external,
             engine: choices.engine.unwrap_or_default(),
         }
     }
@@ -65,7 +66,7 @@ impl Choices {
     }
 }
 
-fn health_check(choices: &CheckChoices) -> HealthCheck {
+pub(super) fn health_check(choices: &CheckChoices) -> HealthCheck {
     HealthCheck {
         kind: choices.kind.unwrap_or_default(),
         path: choices.path.clone().unwrap_or_default(),

@@ -96,8 +96,8 @@ async fn traffic_follows_weights_and_leaves_weight_0_alone() {
     let status = router.status().await;
     assert_eq!(status.groups.iter().map(|group| group.requests).sum::<u64>(), 1000);
     assert_eq!(status.groups[1].statuses, [0, taken as u64, 0, 0, 0]);
-    assert_eq!(status.groups[1].latency.count(), taken as u64);
-    assert!(status.groups[1].latency.quantile(0.5).unwrap().as_secs() < 1);
+    let quick = status.groups[1].latency.buckets().filter(|(end, _)| *end < 2_000_000);
+    assert_eq!(quick.map(|(_, count)| count).sum::<u64>(), taken as u64);
 }
 
 #[tokio::test(flavor = "multi_thread")]
