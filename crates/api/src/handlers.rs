@@ -18,6 +18,7 @@ pub(crate) mod routers;
 pub(crate) mod running;
 pub(crate) mod runs;
 pub(crate) mod secrets;
+pub(crate) mod volumes;
 
 use crate::refusal::Refusal;
 use kiln_protocol::Code;

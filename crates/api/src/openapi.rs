@@ -3,7 +3,7 @@
 use crate::handlers::deployments::ask;
 use crate::handlers::{
     apps, backup, bakes, bases, blobs, configuration, deployments, envs, git, health, images, lock,
-    logs, registry, routers, running, runs, secrets,
+    logs, registry, routers, running, runs, secrets, volumes,
 };
 use kiln_protocol::{PROBLEM_JSON, Problem};
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn, PathItem};
@@ -39,6 +39,7 @@ pub fn document() -> OpenApi {
         ask::resize, ask::replace, deployments::list, deployments::show,
         deployments::watch,
         running::status, running::instances, running::capacity, running::drift, logs::logs,
+        volumes::list, volumes::remove,
         routers::list, routers::remove, routers::table, routers::report,
         registry::registry, registry::catalog, registry::tags, registry::manifests,
         registry::blobs, registry::base_tags, registry::base_manifests, registry::base_blobs,

@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::handlers::deployments::ask;
 use crate::handlers::{
     apps, backup, bakes, bases, blobs, configuration, deployments, envs, git, health, images, lock,
-    logs, registry, routers, running, runs, secrets,
+    logs, registry, routers, running, runs, secrets, volumes,
 };
 use crate::refusal::{Refusal, keeps_on};
 use axum::Router;
@@ -96,6 +96,8 @@ pub(crate) fn table() -> Vec<Route> {
         (paths::DEPLOYMENT_EVENTS, PROMPT, get(deployments::watch)),
         (paths::STATUS, PROMPT, get(running::status)),
         (paths::INSTANCES, PROMPT, get(running::instances)),
+        (paths::VOLUMES, PROMPT, get(volumes::list)),
+        (paths::VOLUME, PATIENT, delete(volumes::remove)),
         (paths::DRIFT, PATIENT, get(running::drift)),
         (paths::ROUTERS, PROMPT, get(routers::list)),
         (paths::ROUTER, PROMPT, delete(routers::remove)),

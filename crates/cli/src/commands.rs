@@ -37,6 +37,7 @@ pub mod undo;
 pub mod unlock;
 pub mod up;
 pub mod upgrade;
+pub mod volumes;
 pub mod watch;
 
 pub use arguments::Target;
@@ -95,6 +96,8 @@ pub enum Command {
     Logs(logs::Logs),
     #[command(subcommand)]
     Routers(routers::Routers),
+    #[command(subcommand)]
+    Volumes(volumes::Volumes),
     #[command(hide = true)]
     Server(Rest),
     #[command(hide = true)]
@@ -146,6 +149,7 @@ async fn ask(command: Command, session: Session) -> Result<Exit, CliError> {
         Command::Drift(command) => command.run(&session).await,
         Command::Logs(command) => command.run(&session).await,
         Command::Routers(command) => command.run(&session).await,
+        Command::Volumes(command) => command.run(&session).await,
         Command::Up(_)
         | Command::Down(_)
         | Command::Upgrade(_)

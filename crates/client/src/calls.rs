@@ -10,6 +10,7 @@ mod routers;
 mod running;
 mod runs;
 mod secrets;
+mod volumes;
 
 pub use backup::Archive;
 pub use running::LogQuery;

@@ -46,7 +46,8 @@ pub use launch::{
 pub use network::{Attachment, Bridge, Network, NetworkError, Subnet};
 pub use record::{ExitRecord, log_files};
 pub use spec::{
-    InstanceSpec, Limits, NetworkMode, Output, Rlimit, Root, SECRETS_DIR, Stop, User, WritableLayer,
+    InstanceSpec, Limits, NetworkMode, Output, Rlimit, Root, SECRETS_DIR, Stop, User, Volume,
+    WritableLayer,
 };
 
 /// The program that every image starts with, static and stripped; see `kiln-init`.

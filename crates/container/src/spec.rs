@@ -37,6 +37,9 @@ pub struct InstanceSpec {
     /// Places it may write to, each an empty file system in memory. `/tmp` always is one.
     #[serde(default)]
     pub writable: Vec<PathBuf>,
+    /// Directories of the machine that it may write to, and that outlive it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<Volume>,
     /// The machine's name as it sees it.
     pub hostname: String,
     /// How it reaches others.
@@ -84,6 +87,16 @@ pub struct WritableLayer {
     pub upper: PathBuf,
     /// An empty directory on the same file system, for overlayfs alone.
     pub work: PathBuf,
+}
+
+/// A directory of the machine's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Volume {
+    /// Where it lies.
+    pub source: PathBuf,
+    /// Where the instance finds it.
+    pub path: PathBuf,
 }
 
 /// A user by numbers.

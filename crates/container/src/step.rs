@@ -112,6 +112,7 @@ impl StepSpec {
             user: User { uid: 0, gid: 0 },
             capabilities: CAPABILITIES.map(str::to_owned).into(),
             writable: Vec::new(),
+            volumes: Vec::new(),
             hostname: "bake".to_owned(),
             network: self.network.clone(),
             limits: self.limits,

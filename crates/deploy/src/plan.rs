@@ -3,6 +3,7 @@
 mod canary;
 mod cast;
 mod highlander;
+mod one_by_one;
 mod parts;
 mod red_black;
 mod rolling;
@@ -11,6 +12,7 @@ mod shares;
 mod small;
 
 pub(crate) use cast::Cast;
+pub(crate) use one_by_one::memory_in_turn;
 pub(crate) use rolling::memory_beyond;
 pub(crate) use shares::{Shares, introduced, same_requests, sorted};
 pub(crate) use small::{replace, resize, stop};
@@ -30,6 +32,7 @@ pub(crate) fn actions(cast: &Cast<'_>) -> Vec<PlannedAction> {
         Strategy::Canary { steps } => canary::canary(cast, steps),
         Strategy::Rolling { batch } => rolling::rolling(cast, *batch),
         Strategy::Highlander => highlander::highlander(cast),
+        Strategy::OneByOne => one_by_one::one_by_one(cast),
     }
 }
 

@@ -113,6 +113,7 @@ impl Runtime for DockerRuntime {
             atomic_switch: true,
             weights: true,
             host_network: true,
+            volumes: false,
             secrets: self.mode() == Mode::Swarm || self.inner.settings.engine.host.is_here(),
         }
     }

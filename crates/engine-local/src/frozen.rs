@@ -3,8 +3,9 @@
 use crate::addresses::Segment;
 use crate::inner::Inner;
 use crate::labels::Labels;
+use crate::volumes;
 use kiln_config::InstanceFacts;
-use kiln_container::{InstanceSpec, Limits, NetworkMode, Output, Rlimit, Root, Stop, User};
+use kiln_container::{InstanceSpec, Limits, NetworkMode, Output, Rlimit, Root, Stop, User, Volume};
 use kiln_engine::{GroupSpec, RunSpec, UserData};
 use kiln_image::Image;
 use kiln_init::PROGRAM;
@@ -27,10 +28,11 @@ pub(crate) fn write(
     let group = &birth.spec;
     let segment = Segment::from(&group.env);
     let network = network(inner, &segment, group.params.network, birth.address);
-    let spec = freeze(inner, &of_group(birth, network))?;
+    let spec = freeze(inner, &of_group(inner, birth, network))?;
     let chain = |error: std::io::Error| chain(&error);
     std::fs::create_dir_all(dir).map_err(chain)?;
     labels.write(dir).map_err(chain)?;
+    volumes::ensure(&spec.volumes, spec.user).map_err(chain)?;
     put(&spec, dir)
 }
 
@@ -53,7 +55,7 @@ pub(crate) fn expected(
     lower: Vec<PathBuf>,
     network: NetworkMode,
 ) -> InstanceSpec {
-    spec(inner, &of_group(birth, network), image, lower)
+    spec(inner, &of_group(inner, birth, network), image, lower)
 }
 
 fn put(spec: &InstanceSpec, dir: &Path) -> Result<(), String> {
@@ -74,6 +76,7 @@ struct Contents<'a> {
     network: NetworkMode,
     limits: Limits,
     secrets: SecretVersions,
+    volumes: Vec<Volume>,
     output: Output,
 }
 
@@ -104,6 +107,7 @@ fn spec(
         cwd: PathBuf::from(run.working_dir.as_ref().map_or("/", AbsolutePath::as_str)),
         user: User { uid: run.uid, gid: run.gid },
         capabilities: run.capabilities.iter().map(|c| c.as_str().to_owned()).collect(),
+        volumes: contents.volumes.clone(),
         writable: run.writable.iter().map(|path| PathBuf::from(path.as_str())).collect(),
         hostname: contents.hostname.clone(),
         network: contents.network.clone(),
@@ -126,7 +130,7 @@ fn network(inner: &Inner, segment: &Segment, mode: Network, address: SocketAddr)
     }
 }
 
-fn of_group(birth: &Birth, network: NetworkMode) -> Contents<'_> {
+fn of_group<'a>(inner: &Inner, birth: &'a Birth, network: NetworkMode) -> Contents<'a> {
     let group: &GroupSpec = &birth.spec;
     Contents {
         id: birth.id,
@@ -142,6 +146,7 @@ fn of_group(birth: &Birth, network: NetworkMode) -> Contents<'_> {
             pids: Some(group.params.pids),
         },
         secrets: group.secrets.clone(),
+        volumes: inner.machine.volumes.of(group, birth.slot),
         output: Output::Log,
     }
 }
@@ -177,6 +182,7 @@ fn of_run(
             cpu_millis: Some(run.cpu.0),
             pids: Some(run.pids),
         },
+        volumes: Vec::new(),
         secrets: run.secrets.clone(),
         output: Output::Caller,
     }

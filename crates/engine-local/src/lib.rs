@@ -17,6 +17,7 @@ mod machine;
 mod runs;
 mod runtime;
 mod sweep;
+mod volumes;
 
 pub use labels::Labels;
 pub use machine::MachineSettings;

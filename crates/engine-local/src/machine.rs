@@ -1,6 +1,7 @@
 //! This machine: paths, control groups, addresses, time and randomness.
 
 use crate::addresses::Addresses;
+use crate::volumes::Volumes;
 use kiln_container::{Boot, Cgroups, ExitRecord, Network};
 use kiln_engine::{Resources, Usage};
 use kiln_names::{ByteSize, InstallId, InstanceId};
@@ -20,6 +21,8 @@ pub struct MachineSettings {
     pub program: PathBuf,
     /// Where each instance has its directory.
     pub instances: PathBuf,
+    /// Where what instances keep lies.
+    pub volumes: PathBuf,
     /// Where the kernel says which boot this is.
     pub boot_id: PathBuf,
     /// The install's networks.
@@ -35,6 +38,7 @@ pub(crate) struct Machine {
     pub(crate) install: InstallId,
     pub(crate) program: PathBuf,
     pub(crate) instances: PathBuf,
+    pub(crate) volumes: Volumes,
     pub(crate) boot: Boot,
     pub(crate) cgroups: Cgroups,
     pub(crate) addresses: Addresses,
@@ -51,6 +55,7 @@ impl Machine {
             install: settings.install,
             program: settings.program,
             instances: settings.instances,
+            volumes: Volumes::new(settings.volumes)?,
             boot: Boot::read(&settings.boot_id)?,
             cgroups,
             addresses: Addresses::new(settings.network),

@@ -6,9 +6,9 @@ use crate::labels::Labels;
 use crate::log::LocalLog;
 use crate::{LocalRuntime, drift, exits, frozen, sweep};
 use kiln_container::{Adopted, ProcessIdent};
-use kiln_engine::{Capabilities, Drift, EngineError, Exit, GroupSpec};
+use kiln_engine::{Capabilities, Drift, EngineError, Exit, GroupSpec, KeptVolume};
 use kiln_keeper::{Birth, Log, Look, NotLaunched, Runtime, Sample, Size, Wish, chain};
-use kiln_names::{ByteSize, Digest, InstanceId, SecretValue};
+use kiln_names::{ByteSize, Digest, EnvName, InstanceId, SecretValue};
 use kiln_protocol::configuration::Network;
 use kiln_store::{StoreError, Write, local, releases};
 use std::collections::{BTreeSet, HashSet};
@@ -22,7 +22,13 @@ const RETRY: Duration = Duration::from_secs(1);
 #[async_trait::async_trait]
 impl Runtime for LocalRuntime {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { atomic_switch: true, weights: true, host_network: true, secrets: true }
+        Capabilities {
+            atomic_switch: true,
+            weights: true,
+            host_network: true,
+            secrets: true,
+            volumes: true,
+        }
     }
 
     fn launches_at_once(&self) -> usize {
@@ -116,6 +122,18 @@ impl Runtime for LocalRuntime {
 
     async fn sweep(&self, known: &HashSet<InstanceId>) {
         sweep::all(&self.inner, known).await;
+    }
+
+    async fn volumes(&self, env: &EnvName) -> Result<Vec<KeptVolume>, EngineError> {
+        let (inner, env) = (self.inner.clone(), env.clone());
+        let listed = blocking(move || inner.machine.volumes.list(&env)).await?;
+        listed.map_err(|error| EngineError::retry(chain(&error)))
+    }
+
+    async fn remove_volume(&self, volume: &KeptVolume) -> Result<(), EngineError> {
+        let (inner, volume) = (self.inner.clone(), volume.clone());
+        let removed = blocking(move || inner.machine.volumes.remove(&volume)).await?;
+        removed.map_err(|error| EngineError::retry(chain(&error)))
     }
 
     async fn usage(&self, ids: Vec<InstanceId>) -> Vec<Sample> {

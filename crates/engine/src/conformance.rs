@@ -160,7 +160,7 @@ impl Bench<'_> {
         let engine = self.engine();
         engine.ensure_image(&spec.image).await.map_err(said("ensure the image"))?;
         engine.ensure_group(CALL, &spec).await.map_err(said("ensure the group"))?;
-        engine.resize_group(CALL, spec.id, size).await.map_err(said("resize the group"))?;
+        engine.resize_group(CALL, spec.id, size.into()).await.map_err(said("resize the group"))?;
         let whole = |group: Option<&ObservedGroup>| {
             group
                 .is_some_and(|g| g.healthy() == size as usize && g.instances.len() == size as usize)

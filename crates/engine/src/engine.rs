@@ -1,8 +1,8 @@
 //! The [`Engine`] trait: what runs groups.
 
 use crate::{
-    Depth, Drift, EndedInstance, EngineError, GroupSpec, LogQuery, LogStream, MemoryPeak,
-    Observation,
+    Depth, Drift, EndedInstance, EngineError, GroupSpec, KeptVolume, LogQuery, LogStream,
+    MemoryPeak, Observation, Slots,
 };
 use kiln_names::{AppName, ByteSize, Digest, EnvName, GroupId, InstanceId};
 use serde_json::{Map, Value};
@@ -28,6 +28,8 @@ pub struct Capabilities {
     pub host_network: bool,
     /// Instances find the values of their secrets as files.
     pub secrets: bool,
+    /// Instances find again what one before them in their slot has kept.
+    pub volumes: bool,
 }
 
 /// What an engine that has no settings for a process says to some.
@@ -101,9 +103,15 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
     /// Makes the group exist at size 0, without traffic. An existing one keeps its size.
     async fn ensure_group(&self, call: Call, spec: &GroupSpec) -> Result<(), EngineError>;
 
-    /// Sets how many instances the group should have. Surplus ones, the highest slots first, are
-    /// taken out of traffic, drained, then stopped.
-    async fn resize_group(&self, call: Call, group: GroupId, size: u32) -> Result<(), EngineError>;
+    /// Sets which instances the group should have. Surplus ones, the highest slots first, are taken
+    /// out of traffic, drained, then stopped. An instance with volumes starts once no other of its
+    /// application, environment, process and slot is left.
+    async fn resize_group(
+        &self,
+        call: Call,
+        group: GroupId,
+        slots: Slots,
+    ) -> Result<(), EngineError>;
 
     /// What there is of one application in one environment, or of everything.
     async fn observe(
@@ -131,6 +139,28 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
     /// their traffic. Looks and changes nothing. What is in motion is no drift: a difference is told
     /// once it has stood for a moment. Sorted.
     async fn drift(&self, depth: Depth) -> Result<Vec<Drift>, EngineError>;
+
+    /// What instances in an environment have kept, whether anybody has it now or not, each with the
+    /// instance that does. Sorted.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    async fn volumes(
+        &self,
+        env: &EnvName,
+    ) -> Result<Vec<(KeptVolume, Option<InstanceId>)>, EngineError> {
+        let _ = env;
+        Ok(Vec::new())
+    }
+
+    /// Removes a volume with all that it holds; already gone is as good.
+    ///
+    /// # Errors
+    /// When an instance has it, or it cannot be removed.
+    async fn remove_volume(&self, volume: &KeptVolume) -> Result<(), EngineError> {
+        let _ = volume;
+        Ok(())
+    }
 
     /// The log lines of instances, those that are gone included as long as they are kept.
     async fn logs(&self, query: LogQuery) -> Result<LogStream, EngineError>;

@@ -2,7 +2,7 @@
 
 use kiln_names::{
     AppName, Digest, EnvName, GroupId, GroupName, GroupNumber, ProcessName, ReleaseId,
-    SecretVersions,
+    SecretVersions, VolumeName,
 };
 use kiln_protocol::configuration::ProcessParams;
 use kiln_protocol::recipe::ImageProcess;
@@ -38,6 +38,49 @@ pub struct GroupSpec {
     /// The release's secrets. Their values an engine gets when it starts an instance, each time anew.
     #[serde(default, skip_serializing_if = "SecretVersions::is_empty")]
     pub secrets: SecretVersions,
+}
+
+/// The slots of a group's instances: so many, from the first on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Slots {
+    /// The lowest; 0 but while instances of another group are being replaced one by one.
+    pub first: u32,
+    /// How many.
+    pub count: u32,
+}
+
+impl Slots {
+    /// Whether a slot is one of them.
+    #[must_use]
+    pub const fn contains(self, slot: u32) -> bool {
+        slot >= self.first && slot - self.first < self.count
+    }
+
+    /// Each of them, the lowest first.
+    pub fn iter(self) -> impl Iterator<Item = u32> {
+        (self.first..).take(self.count as usize)
+    }
+}
+
+impl From<u32> for Slots {
+    fn from(count: u32) -> Self {
+        Self { first: 0, count }
+    }
+}
+
+/// What instances of a process keep in one slot.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeptVolume {
+    /// The environment.
+    pub env: EnvName,
+    /// The application.
+    pub app: AppName,
+    /// The process.
+    pub process: ProcessName,
+    /// Its name, among those of the process.
+    pub name: VolumeName,
+    /// The slot of the instances that it belongs to.
+    pub slot: u32,
 }
 
 /// What the configuration hands to an instance.

@@ -21,7 +21,7 @@ pub use drift::{Depth, Drift};
 pub use engine::{Call, Capabilities, Capacity, Engine, Resources, without_settings};
 pub use error::{EngineError, ErrorKind};
 pub use figures::Figures;
-pub use group::{GroupSpec, UserData};
+pub use group::{GroupSpec, KeptVolume, Slots, UserData};
 pub use logs::{LogLine, LogQuery, LogStream, Source};
 pub use observation::{
     CrashLoop, EndedInstance, Exit, InstanceState, MemoryPeak, Observation, ObservedGroup,

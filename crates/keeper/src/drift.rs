@@ -80,7 +80,7 @@ async fn rows(inner: &Inner) -> Result<Rows, EngineError> {
 }
 
 fn images(model: &Model) -> BTreeSet<Digest> {
-    let used = model.groups.values().filter(|group| group.size > 0);
+    let used = model.groups.values().filter(|group| group.slots.count > 0);
     used.map(|group| group.spec.image).collect()
 }
 

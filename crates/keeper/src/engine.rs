@@ -5,7 +5,8 @@ use crate::model::{Group, Instance, Model};
 use crate::{Keeper, drift, exits, keep, logs, usage};
 use kiln_engine::{
     Call, Capabilities, Capacity, Depth, Drift, EndedInstance, Engine, EngineError, GroupSpec,
-    LogQuery, LogStream, MemoryPeak, Observation, ObservedGroup, ObservedInstance, Resources,
+    KeptVolume, LogQuery, LogStream, MemoryPeak, Observation, ObservedGroup, ObservedInstance,
+    Resources, Slots,
 };
 use kiln_names::{AppName, ByteSize, Digest, EnvName, GroupId, InstanceId};
 use kiln_store::{StoreError, Write, local};
@@ -56,14 +57,19 @@ impl Engine for Keeper {
         db.commit().await.map_err(store)?;
         // Another caller may have been as fast: a group has one keeper.
         if let Entry::Vacant(place) = self.inner.model().groups.entry(spec.id) {
-            place.insert(Group::new(Arc::new(spec.clone()), 0, false));
+            place.insert(Group::new(Arc::new(spec.clone()), Slots::default(), false));
             self.inner.spawn(keep::keep(self.inner.clone(), spec.id));
         }
         self.inner.changed();
         Ok(())
     }
 
-    async fn resize_group(&self, call: Call, group: GroupId, size: u32) -> Result<(), EngineError> {
+    async fn resize_group(
+        &self,
+        call: Call,
+        group: GroupId,
+        slots: Slots,
+    ) -> Result<(), EngineError> {
         let spec = self.spec_of(group)?;
         let mut db = self.begin(call, &spec.app, &spec.env).await?;
         let (removing, known) = self.wanted(group)?;
@@ -71,11 +77,12 @@ impl Engine for Keeper {
             let message = format!("group {} is being removed", spec.name);
             return Err(EngineError::permanent(message));
         }
-        if known != size {
-            local::resize_group(&mut db, group, size).await.map_err(store)?;
+        if known != slots {
+            let wanted = (slots.first, slots.count);
+            local::resize_group(&mut db, group, wanted).await.map_err(store)?;
         }
         db.commit().await.map_err(store)?;
-        self.update(group, |known| known.size = size);
+        self.update(group, |known| known.slots = slots);
         Ok(())
     }
 
@@ -111,7 +118,7 @@ impl Engine for Keeper {
         local::mark_group_removing(&mut db, group).await.map_err(store)?;
         db.commit().await.map_err(store)?;
         self.update(group, |known| {
-            known.size = 0;
+            known.slots = Slots::default();
             known.removing = true;
         });
         Ok(())
@@ -129,6 +136,31 @@ impl Engine for Keeper {
 
     async fn drift(&self, depth: Depth) -> Result<Vec<Drift>, EngineError> {
         drift::standing(&self.inner, depth).await
+    }
+
+    async fn volumes(
+        &self,
+        env: &EnvName,
+    ) -> Result<Vec<(KeptVolume, Option<InstanceId>)>, EngineError> {
+        let kept = self.inner.runtime.volumes(env).await?;
+        let model = self.inner.model();
+        let held = |volume: KeptVolume| {
+            let holder = model.holder(&volume);
+            (volume, holder)
+        };
+        Ok(kept.into_iter().map(held).collect())
+    }
+
+    async fn remove_volume(&self, volume: &KeptVolume) -> Result<(), EngineError> {
+        // A group that may start an instance in that slot any moment counts as well.
+        let wanted = self.inner.model().wants(volume);
+        if wanted {
+            let KeptVolume { app, env, process, slot, .. } = volume;
+            return Err(EngineError::permanent(format!(
+                "{process} of {app} in {env} has an instance in slot {slot}: kiln stop {app} {env}"
+            )));
+        }
+        self.inner.runtime.remove_volume(volume).await
     }
 
     async fn logs(&self, query: LogQuery) -> Result<LogStream, EngineError> {
@@ -160,10 +192,10 @@ impl Keeper {
         model.groups.get(&group).map(|g| g.spec.clone()).ok_or_else(|| unknown_group(group))
     }
 
-    /// Whether a group is on its way out, and how large it is to be.
-    fn wanted(&self, group: GroupId) -> Result<(bool, u32), EngineError> {
+    /// Whether a group is on its way out, and which instances it is to have.
+    fn wanted(&self, group: GroupId) -> Result<(bool, Slots), EngineError> {
         let model = self.inner.model();
-        let wanted = model.groups.get(&group).map(|known| (known.removing, known.size));
+        let wanted = model.groups.get(&group).map(|known| (known.removing, known.slots));
         wanted.ok_or_else(|| unknown_group(group))
     }
 
@@ -177,7 +209,7 @@ impl Keeper {
     fn observed(&self, model: &Model, group: &Group) -> ObservedGroup {
         ObservedGroup {
             id: group.spec.id,
-            desired: group.size,
+            desired: group.slots.count,
             removing: group.removing,
             instances: group.instances.iter().map(|i| self.seen(model, group, i)).collect(),
             crash_loop: group.crash_loop(),
@@ -208,7 +240,7 @@ impl Keeper {
 fn promised(model: &Model) -> Resources {
     let mut sum = Resources::default();
     for group in model.groups.values() {
-        let size = u64::from(group.size);
+        let size = u64::from(group.slots.count);
         sum.cpu_millis += size * u64::from(group.spec.params.cpu.0);
         sum.memory.0 += size * group.spec.params.memory.0;
     }
@@ -221,6 +253,7 @@ fn group_row(spec: &GroupSpec) -> local::GroupRow {
         app: spec.app.clone(),
         env: spec.env.clone(),
         spec: serde_json::to_string(spec).expect("a spec is plain data"),
+        first: 0,
         size: 0,
         removing: false,
     }

@@ -82,9 +82,10 @@ fn look(inner: &Inner, id: GroupId) -> Option<(View, Option<Duration>)> {
         doubted: i.doubt(grace, now).is_some(),
     };
     let view = View {
-        size: group.size,
+        slots: group.slots,
+        exclusive: !group.spec.params.volumes.is_empty(),
         removing: group.removing,
-        paused: pauses.into_keys().collect(),
+        paused: pauses.into_keys().chain(model.held_elsewhere(group)).collect(),
         instances: group.instances.iter().map(seen).collect(),
     };
     Some((view, pause))
@@ -129,7 +130,7 @@ pub(crate) fn replace(inner: &Inner, id: InstanceId) {
 /// Until the router has taken this server's first table it may still send requests to addresses
 /// that the server before gave back: none is given out before.
 async fn start(inner: &Arc<Inner>, id: GroupId, slots: &[u32]) -> Result<(), KeepError> {
-    let group = inner.model().groups.get(&id).map(|group| (group.spec.clone(), group.size));
+    let group = inner.model().groups.get(&id).map(|group| (group.spec.clone(), group.slots.count));
     let Some((spec, size)) = group else { return Ok(()) };
     inner.runtime.prepare(&spec).await?;
     inner.in_force(FIRST_TABLE).await;

@@ -1,10 +1,13 @@
 //! What a keeper knows of its groups and instances, in memory; the database holds what must last.
 
 use crate::{Birth, external};
-use kiln_engine::{CrashLoop, Exit, GroupSpec, InstanceState, TrafficState, TrafficVersion, Usage};
+use kiln_engine::{
+    CrashLoop, Exit, GroupSpec, InstanceState, KeptVolume, Slots, TrafficState, TrafficVersion,
+    Usage,
+};
 use kiln_names::{AppName, EnvName, GroupId, InstanceId};
 use kiln_router::{Health, InstanceStatus};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -53,7 +56,7 @@ pub(crate) struct RouterView {
 #[derive(Debug)]
 pub(crate) struct Group {
     pub(crate) spec: Arc<GroupSpec>,
-    pub(crate) size: u32,
+    pub(crate) slots: Slots,
     pub(crate) removing: bool,
     pub(crate) instances: Vec<Instance>,
     pub(crate) failures: Failures,
@@ -171,6 +174,35 @@ impl Model {
         }
     }
 
+    /// The instance that has a volume.
+    pub(crate) fn holder(&self, volume: &KeptVolume) -> Option<InstanceId> {
+        let groups = self.groups.values().filter(|group| group.keeps(volume));
+        let mut instances = groups.flat_map(|group| &group.instances);
+        let holds = |it: &&Instance| it.slot == volume.slot && !it.phase.ended();
+        instances.find(holds).map(|it| it.id)
+    }
+
+    /// Whether an instance has a volume, or may have at any moment.
+    pub(crate) fn wants(&self, volume: &KeptVolume) -> bool {
+        let mut groups = self.groups.values().filter(|group| group.keeps(volume));
+        self.holder(volume).is_some() || groups.any(|group| group.slots.contains(volume.slot))
+    }
+
+    /// The slots of a group whose volumes instances of other groups still have.
+    pub(crate) fn held_elsewhere(&self, group: &Group) -> BTreeSet<u32> {
+        let spec = &group.spec;
+        if spec.params.volumes.is_empty() {
+            return BTreeSet::new();
+        }
+        let same = |other: &&Group| {
+            let other = &other.spec;
+            other.id != spec.id
+                && (&other.app, &other.env, &other.process) == (&spec.app, &spec.env, &spec.process)
+        };
+        let others = self.groups.values().filter(same).flat_map(|other| &other.instances);
+        others.filter(|other| !other.phase.ended()).map(|other| other.slot).collect()
+    }
+
     /// The instances of some groups whose main process runs.
     pub(crate) fn running(&self, wanted: impl Fn(&GroupSpec) -> bool) -> Vec<InstanceId> {
         let groups = self.groups.values().filter(|group| wanted(&group.spec));
@@ -206,8 +238,15 @@ impl Model {
 
 impl Group {
     /// A group without instances.
-    pub(crate) fn new(spec: Arc<GroupSpec>, size: u32, removing: bool) -> Self {
-        Self { spec, size, removing, instances: Vec::new(), failures: Failures::default() }
+    pub(crate) fn new(spec: Arc<GroupSpec>, slots: Slots, removing: bool) -> Self {
+        Self { spec, slots, removing, instances: Vec::new(), failures: Failures::default() }
+    }
+
+    /// Whether a volume is one of its instances'.
+    fn keeps(&self, volume: &KeptVolume) -> bool {
+        let GroupSpec { app, env, process, params, .. } = &*self.spec;
+        (app, env, process) == (&volume.app, &volume.env, &volume.process)
+            && params.volumes.iter().any(|known| known.name == volume.name)
     }
 
     fn birth(&self, instance: &Instance) -> Birth {
@@ -216,7 +255,7 @@ impl Group {
             id: instance.id,
             slot: instance.slot,
             address: instance.address,
-            size: self.size,
+            size: self.slots.count,
         }
     }
 

@@ -5,7 +5,7 @@ use crate::inner::Inner;
 use crate::model::{AskedTraffic, Group, Instance, Model, Phase};
 use crate::{Birth, FIRST_TABLE, KeeperError, Scope, exits, keep, life};
 use futures_util::future::join_all;
-use kiln_engine::{GroupSpec, TrafficState, TrafficVersion};
+use kiln_engine::{GroupSpec, Slots, TrafficState, TrafficVersion};
 use kiln_store::{Database, local};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,7 +22,8 @@ pub(crate) async fn model(db: &Database, scope: &Scope) -> Result<Model, KeeperE
     for row in local::groups(&mut db).await?.into_iter().filter(|row| held.holds(&row.env)) {
         let spec: GroupSpec = serde_json::from_str(&row.spec)
             .map_err(|source| KeeperError::Spec { group: row.id, source })?;
-        model.groups.insert(row.id, Group::new(Arc::new(spec), row.size, row.removing));
+        let slots = Slots { first: row.first, count: row.size };
+        model.groups.insert(row.id, Group::new(Arc::new(spec), slots, row.removing));
     }
     for row in local::traffic(&mut db).await?.into_iter().filter(|row| held.holds(&row.env)) {
         let state: TrafficState = serde_json::from_str(&row.state)
@@ -68,7 +69,7 @@ fn readmit(inner: &Inner, row: &local::InstanceRow, address: SocketAddr) -> Opti
     }
     let instance = Instance::new(row.id, row.slot, address, row.created_ms);
     group.add(Instance { replacing: row.replacing, ..instance });
-    let (spec, size) = (group.spec.clone(), group.size);
+    let (spec, size) = (group.spec.clone(), group.slots.count);
     Some(Birth { spec, id: row.id, slot: row.slot, address, size })
 }
 

@@ -2,9 +2,10 @@
 
 use futures_util::future::BoxFuture;
 use kiln_engine::{
-    Capabilities, Drift, EngineError, Exit, GroupSpec, Resources, Usage, without_settings,
+    Capabilities, Drift, EngineError, Exit, GroupSpec, KeptVolume, Resources, Usage,
+    without_settings,
 };
-use kiln_names::{ByteSize, Digest, InstanceId};
+use kiln_names::{ByteSize, Digest, EnvName, InstanceId};
 use kiln_store::Write;
 use kiln_store::local::InstanceRow;
 use serde_json::{Map, Value};
@@ -126,6 +127,24 @@ pub trait Runtime: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// When the provider refuses or cannot be asked.
     async fn leave(&self) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    /// What instances in an environment have kept. Sorted.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    async fn volumes(&self, env: &EnvName) -> Result<Vec<KeptVolume>, EngineError> {
+        let _ = env;
+        Ok(Vec::new())
+    }
+
+    /// Removes what was kept; nobody has it.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    async fn remove_volume(&self, volume: &KeptVolume) -> Result<(), EngineError> {
+        let _ = volume;
         Ok(())
     }
 

@@ -157,6 +157,7 @@ fn machine(data: &Data, network: Network, program: PathBuf) -> MachineSettings {
         install: data.install,
         program,
         instances: data.at("instances"),
+        volumes: data.at("volumes"),
         boot_id: PathBuf::from(Boot::PATH),
         network,
         now_ms: clock::now_ms,

@@ -22,7 +22,7 @@ pub use duration::Span;
 pub use group::{GroupName, GroupNumber};
 pub use hex_id::{DeploymentId, GroupId, InstallId, InstanceId};
 pub use image_ref::ImageRef;
-pub use name::{AppName, BaseName, EnvName, ProcessName, RouterName};
+pub use name::{AppName, BaseName, EnvName, ProcessName, RouterName, VolumeName};
 pub use platform::Platform;
 pub use route::{Host, PathPrefix, Route};
 pub use secret::{SecretName, SecretValue, SecretValueError, SecretVersion, SecretVersions};

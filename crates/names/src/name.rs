@@ -72,6 +72,14 @@ name!(
     true
 );
 name!(
+    /// What an instance keeps beyond its life: `[a-z][a-z0-9-]*`, at most 32.
+    VolumeName,
+    "a volume name",
+    "a lower-case letter, then lower-case letters, digits and hyphens, at most 32 in all",
+    32,
+    true
+);
+name!(
     /// A router on another machine: `[a-z][a-z0-9-]*`, at most 32.
     RouterName,
     "a router name",

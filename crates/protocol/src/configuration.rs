@@ -16,6 +16,7 @@ mod properties;
 mod read;
 mod resolve;
 mod scale;
+mod volumes;
 
 pub use analysis::{Analysis, NotEnoughData};
 pub use external::External;
@@ -29,6 +30,7 @@ pub use process_params::{
 };
 pub use properties::{Properties, variable_name, variables};
 pub use scale::{Scale, ScaleBy};
+pub use volumes::Volume;
 
 /// The three files of one commit, each valid by itself.
 #[derive(Debug, Clone, PartialEq)]

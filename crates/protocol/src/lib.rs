@@ -18,6 +18,7 @@ pub mod run;
 pub mod secret;
 pub mod status;
 pub mod suggest;
+pub mod volume;
 pub mod wire;
 
 mod exit;

@@ -92,6 +92,10 @@ pub const STOP: &str = "/v1/apps/{app}/envs/{env}/stop";
 pub const RESIZE: &str = "/v1/apps/{app}/envs/{env}/resize";
 /// The instances of an application in an environment; `?ended=true` adds those that ended.
 pub const INSTANCES: &str = "/v1/apps/{app}/envs/{env}/instances";
+/// What instances of an application in an environment have kept.
+pub const VOLUMES: &str = "/v1/apps/{app}/envs/{env}/volumes";
+/// One of it.
+pub const VOLUME: &str = "/v1/apps/{app}/envs/{env}/volumes/{process}/{name}/{slot}";
 /// Replace one instance by an identical one.
 pub const REPLACE: &str = "/v1/instances/{instance}/replace";
 /// Log lines; `?follow=true&group=G&instance=I&tail=N`.

@@ -25,7 +25,7 @@ pub use user::User;
 
 use crate::document::Mistake;
 use kiln_names::{AppName, BaseName};
-use read::is_services_own;
+pub(crate) use read::is_services_own;
 use serde::Serialize;
 use std::num::NonZeroU16;
 

@@ -23,6 +23,8 @@ pub struct GroupRow {
     pub env: EnvName,
     /// The frozen spec.
     pub spec: String,
+    /// The lowest slot that its instances have.
+    pub first: u32,
     /// How many instances it should have.
     pub size: u32,
     /// Whether it is on its way out.
@@ -171,47 +173,31 @@ pub async fn note_epoch(
 /// # Errors
 /// When the database refuses.
 pub async fn add_group(db: &mut SqliteConnection, group: &GroupRow) -> Result<(), StoreError> {
-    let sql =
-        "INSERT OR IGNORE INTO local_groups (id, app, env, spec, size) VALUES (?, ?, ?, ?, ?)";
+    let sql = "INSERT OR IGNORE INTO local_groups (id, app, env, spec, first_slot, size)
+        VALUES (?, ?, ?, ?, ?, ?)";
     sqlx::query(sql)
         .bind(group.id.to_string())
         .bind(group.app.as_str())
         .bind(group.env.as_str())
         .bind(&group.spec)
+        .bind(group.first)
         .bind(group.size)
         .execute(db)
         .await?;
     Ok(())
 }
 
-/// Adds a group that was found running, with its size; one that is known stays as it is.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn restore_group(db: &mut SqliteConnection, group: &GroupRow) -> Result<(), StoreError> {
-    let sql =
-        "INSERT OR IGNORE INTO local_groups (id, app, env, spec, size) VALUES (?, ?, ?, ?, ?)";
-    sqlx::query(sql)
-        .bind(group.id.to_string())
-        .bind(group.app.as_str())
-        .bind(group.env.as_str())
-        .bind(&group.spec)
-        .bind(group.size)
-        .execute(db)
-        .await?;
-    Ok(())
-}
-
-/// Sets how many instances a group should have.
+/// Sets how many instances a group should have, from which slot on.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn resize_group(
     db: &mut SqliteConnection,
     group: GroupId,
-    size: u32,
+    (first, size): (u32, u32),
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE local_groups SET size = ? WHERE id = ?")
+    sqlx::query("UPDATE local_groups SET first_slot = ?, size = ? WHERE id = ?")
+        .bind(first)
         .bind(size)
         .bind(group.to_string())
         .execute(db)
@@ -251,7 +237,8 @@ pub async fn delete_group(db: &mut SqliteConnection, group: GroupId) -> Result<(
 /// # Errors
 /// When the database refuses or holds what cannot be read.
 pub async fn groups(db: &mut SqliteConnection) -> Result<Vec<GroupRow>, StoreError> {
-    let sql = "SELECT id, app, env, spec, size, removing FROM local_groups ORDER BY rowid";
+    let sql =
+        "SELECT id, app, env, spec, size, removing, first_slot FROM local_groups ORDER BY rowid";
     sqlx::query(sql).fetch_all(db).await?.iter().map(group_row).collect()
 }
 
@@ -440,6 +427,7 @@ fn group_row(row: &SqliteRow) -> Result<GroupRow, StoreError> {
         spec: row.try_get(3)?,
         size: count(row, 4, "local_groups.size")?,
         removing: row.try_get(5)?,
+        first: count(row, 6, "local_groups.first_slot")?,
     })
 }
 

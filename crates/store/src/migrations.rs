@@ -17,6 +17,7 @@ const STEPS: &[&[&str]] = &[
     &[include_str!("schema/replacing.sql")],
     &[include_str!("schema/history.sql")],
     &[include_str!("schema/routers.sql")],
+    &[include_str!("schema/slots.sql")],
 ];
 
 /// Brings the database from the schema it has to the newest one, in one transaction.

@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use kiln_catalog::{Edit, EnvironmentRow, Key, environments};
+use kiln_engine::KeptVolume;
 use kiln_names::EnvName;
 use kiln_protocol::catalog::{Environment, Finding, NewEnvironment};
 use kiln_protocol::{Code, Timestamp, paths};
@@ -51,6 +52,13 @@ pub(crate) async fn delete(
     Caller(by): Caller,
     Names(name): Names<EnvName>,
 ) -> Result<StatusCode, Refusal> {
+    if let Some((kept, _)) = super::volumes::kept(&app, &name).await?.first() {
+        let KeptVolume { app, process, name: volume, slot, .. } = kept;
+        let what =
+            format!("delete environment {name}: {app} keeps {process}/{volume}/{slot} there");
+        let hint = format!("kiln volumes remove {app} {name} {process}/{volume}/{slot}");
+        return Err(Refusal::new(Code::InUse, what).hint(hint));
+    }
     let of = name.clone();
     environments::delete(&app.database, &name, |db| Box::pin(deployed(db, of)), &by).await?;
     app.engines.forget(&name).await;

@@ -2,7 +2,7 @@
 
 use super::rlimits;
 use super::stage::{MountPoint, Stage};
-use crate::spec::{InstanceSpec, Limits, SECRETS_DIR};
+use crate::spec::{InstanceSpec, Limits, SECRETS_DIR, Volume};
 use kiln_init::RUN_DIR;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -68,7 +68,8 @@ pub(super) fn mount_points(spec: &InstanceSpec) -> Vec<MountPoint> {
     let directories = ["/proc", "/sys", "/dev", "/tmp"].map(PathBuf::from).into_iter();
     // Where the command starts may be named by an image that does not have it.
     let start = Some(spec.cwd.clone()).filter(|cwd| cwd.as_os_str() != "/");
-    let directories = directories.chain(start).chain(writable(spec));
+    let volumes = spec.volumes.iter().map(|volume| volume.path.clone());
+    let directories = directories.chain(start).chain(writable(spec)).chain(volumes);
     let files = FILES.map(|name| MountPoint::File(Path::new("/etc").join(name)));
     let run = needs_run(spec).then(|| MountPoint::Directory(RUN_DIR.into()));
     directories.map(MountPoint::Directory).chain(files).chain(run).collect()
@@ -93,6 +94,9 @@ fn mounts(spec: &InstanceSpec, stage: &Stage) -> Vec<Value> {
     let memory = |path: &Path, mode: &str| tmpfs(path, &format!("{mode},{owner}"), &spec.limits);
     mounts.push(tmpfs(Path::new("/tmp"), "mode=1777", &spec.limits));
     mounts.extend(writable(spec).iter().map(|place| memory(place, "mode=0755")));
+    // Their data do not count as memory, and nothing in them can be run as somebody else.
+    let volume = |it: &Volume| bound(&it.source, &it.path, &["rw", "nosuid", "nodev"]);
+    mounts.extend(spec.volumes.iter().map(volume));
     mounts.extend(FILES.map(|name| bind(&stage.file(name), &Path::new("/etc").join(name))));
     if needs_run(spec) {
         mounts.push(memory(Path::new(RUN_DIR), "mode=0755"));
@@ -128,7 +132,11 @@ fn tmpfs(at: &Path, options: &str, limits: &Limits) -> Value {
 }
 
 fn bind(from: &Path, at: &Path) -> Value {
-    let options = ["bind", "ro", "nosuid", "nodev", "noexec"];
+    bound(from, at, &["ro", "nosuid", "nodev", "noexec"])
+}
+
+fn bound(from: &Path, at: &Path, options: &[&str]) -> Value {
+    let options = [&["bind"], options].concat();
     json!({"type": "bind", "source": from, "destination": at, "options": options})
 }
 

@@ -71,6 +71,7 @@ impl Act for RemoveGroups {
             group: (&old.spec).into(),
             from: Some(old.size),
             to: old.size,
+            top: None,
         };
         let expected = self.restore.iter().map(|old| Expected::of(&old.spec, old.size)).collect();
         vec![

@@ -3,7 +3,7 @@
 use super::{Act, Action, Outcome, Scene, Touch};
 use crate::ledger::{Ledger, LedgerError};
 use crate::place::GroupRef;
-use kiln_engine::EngineError;
+use kiln_engine::{EngineError, Slots};
 use serde::{Deserialize, Serialize};
 
 /// Ensures the sizes that groups should have.
@@ -22,13 +22,25 @@ pub struct Resize {
     pub from: Option<u32>,
     /// The size it should have.
     pub to: u32,
+    /// The slot that its highest instance lies below, where it takes slots over from the top; else they
+    /// begin with 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top: Option<u32>,
+}
+
+impl Resize {
+    /// The slots that it should have.
+    fn slots(&self) -> Slots {
+        Slots { first: self.top.map_or(0, |top| top.saturating_sub(self.to)), count: self.to }
+    }
 }
 
 impl ResizeGroups {
     fn back(&self) -> Self {
         let back = |resize: &Resize| {
             let from = resize.from?;
-            Some(Resize { group: resize.group.clone(), from: Some(resize.to), to: from })
+            let (group, top) = (resize.group.clone(), resize.top);
+            Some(Resize { group, from: Some(resize.to), to: from, top })
         };
         Self { groups: self.groups.iter().filter_map(back).collect() }
     }
@@ -36,9 +48,14 @@ impl ResizeGroups {
 
 /// "a from 1 to 2", for people.
 pub(super) fn sizes(groups: &[Resize]) -> String {
-    let words = groups.iter().map(|Resize { group, from, to }| match from {
-        Some(from) if from != to => format!("{group} from {from} to {to}"),
-        _ => format!("{group} to {to}"),
+    let words = groups.iter().map(|resize| match resize {
+        Resize { group, to, top: Some(_), .. } if *to > 0 => {
+            format!("{group} to {to}, down to slot {}", resize.slots().first)
+        }
+        Resize { group, from: Some(from), to, .. } if from != to => {
+            format!("{group} from {from} to {to}")
+        }
+        Resize { group, to, .. } => format!("{group} to {to}"),
     });
     words.collect::<Vec<_>>().join(", ")
 }
@@ -58,8 +75,9 @@ impl Act for ResizeGroups {
     }
 
     async fn run(&self, scene: &Scene<'_>) -> Result<Outcome, EngineError> {
-        for Resize { group, to, .. } in &self.groups {
-            scene.provider.engine.resize_group(scene.call, group.id, *to).await?;
+        for resize in &self.groups {
+            let (group, slots) = (resize.group.id, resize.slots());
+            scene.provider.engine.resize_group(scene.call, group, slots).await?;
         }
         Ok(Outcome::done())
     }

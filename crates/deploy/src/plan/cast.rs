@@ -90,12 +90,14 @@ impl Cast<'_> {
             group: spec.into(),
             from: None,
             to: spec.params.desired,
+            top: None,
         });
         let grown = self.reused.iter().filter(|(group, size)| group.size != *size);
         let grown = grown.map(|(group, size)| Resize {
             group: group.group(),
             from: Some(group.size),
             to: *size,
+            top: None,
         });
         new.chain(grown).collect()
     }

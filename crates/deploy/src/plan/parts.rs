@@ -76,7 +76,8 @@ pub(super) fn settle(plan: &mut Sequence, cast: &Cast<'_>) {
 /// Old groups that take no requests stop.
 pub(super) fn stop_unrouted(plan: &mut Sequence, cast: &Cast<'_>) {
     let old = cast.outgoing().filter(|group| !group.routed());
-    let groups = old.map(|old| Resize { group: old.group(), from: Some(old.size), to: 0 });
+    let groups =
+        old.map(|old| Resize { group: old.group(), from: Some(old.size), to: 0, top: None });
     plan.add(Phase::Shift, StopUnrouted { groups: groups.collect() });
 }
 
@@ -108,7 +109,9 @@ pub(super) fn watch(plan: &mut Sequence, cast: &Cast<'_>) {
 /// The old groups are kept warm for a while, or go; everything is written down.
 pub(super) fn finish(plan: &mut Sequence, cast: &Cast<'_>, keep_warm: Span) {
     let retire = |group: &KnownGroup| {
-        let keep = if group.routed() { keep_warm } else { Span::ZERO };
+        // What holds volumes is in the way of whoever wants them next.
+        let waits = group.routed() && group.spec.params.volumes.is_empty();
+        let keep = if waits { keep_warm } else { Span::ZERO };
         Retiree { group: group.group(), due: Due::After(keep) }
     };
     let groups = cast.outgoing().map(retire).collect();

@@ -87,6 +87,7 @@ fn arrive(plan: &mut Sequence, lanes: &[Lane<'_>], round: u32) {
         group: lane.new.into(),
         from: (round > 1).then(|| lane.there(round - 1)),
         to: lane.there(round),
+        top: None,
     };
     let grown = lanes.iter().filter(|lane| round == 1 || lane.there(round) > lane.there(round - 1));
     plan.add(Phase::Shift, ResizeGroups { groups: grown.map(grow).collect() });
@@ -146,7 +147,7 @@ fn shrinks(lanes: &[Lane<'_>], round: u32) -> Vec<Resize> {
     let shrink = |lane: &Lane<'_>| {
         let (from, to) = (lane.stays(round - 1), lane.stays(round));
         let old = lane.old.filter(|_| from != to)?;
-        Some(Resize { group: old.group(), from: Some(from), to })
+        Some(Resize { group: old.group(), from: Some(from), to, top: None })
     };
     lanes.iter().filter_map(shrink).collect()
 }

@@ -55,7 +55,7 @@ pub(crate) fn stop(
 /// An active group gets another size.
 pub(crate) fn resize(group: &KnownGroup, size: u32) -> Vec<PlannedAction> {
     let mut plan = Sequence::default();
-    let change = Resize { group: group.group(), from: Some(group.size), to: size };
+    let change = Resize { group: group.group(), from: Some(group.size), to: size, top: None };
     let expected = || vec![Expected::of(&group.spec, size)];
     plan.add(Phase::Create, ResizeGroups { groups: vec![change] });
     plan.add(Phase::Settle, AwaitExist { groups: expected() });

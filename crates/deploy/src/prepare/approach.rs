@@ -4,7 +4,7 @@ use super::release::Incoming;
 use super::surroundings::{Surroundings, memory};
 use crate::actions::Restore;
 use crate::place::KnownGroup;
-use crate::plan::memory_beyond;
+use crate::plan::{memory_beyond, memory_in_turn};
 use crate::{Ask, Problem, Request};
 use kiln_engine::{Capabilities, GroupSpec};
 use kiln_names::{ByteSize, Span};
@@ -42,6 +42,7 @@ pub(super) fn needed(strategy: &Strategy, around: &Surroundings, incoming: &Inco
     match strategy {
         Strategy::RedBlack | Strategy::Canary { .. } => memory(&more),
         Strategy::Rolling { batch } => memory_beyond(&around.place, &incoming.new, *batch),
+        Strategy::OneByOne => memory_in_turn(&around.place, &incoming.new),
         Strategy::Highlander => {
             let goes = around.place.groups.iter().map(|group| (&group.spec, group.size));
             let goes = memory(&goes.collect::<Vec<_>>());
@@ -78,6 +79,7 @@ pub(super) fn check(strategy: &Strategy, able: Capabilities) -> Result<(), Probl
         Strategy::Canary { .. } => ("canary", true),
         Strategy::Rolling { .. } => ("rolling", true),
         Strategy::Highlander => ("highlander", false),
+        Strategy::OneByOne => ("one-by-one", true),
     };
     if !able.atomic_switch {
         let message = format!("{name} needs an engine that moves all traffic in one step");

@@ -212,6 +212,9 @@ fn check_capabilities(
             let message = format!("{}: this engine has no \"network\": \"host\"", spec.process);
             Err(Problem::invalid(message))
         }
+        _ if !able.volumes && specs.iter().any(|spec| !spec.params.volumes.is_empty()) => {
+            Err(Problem::invalid("this engine has no volumes that instances could keep"))
+        }
         _ if !able.secrets && specs.iter().any(|spec| !spec.secrets.is_empty()) => {
             Err(Problem::invalid("this engine has no way to hand secrets to instances"))
         }
@@ -252,14 +255,15 @@ fn assemble(
     Chosen { incoming, strategy, claims, room, judgement, packages }: Chosen,
 ) -> Plan {
     let (target, place) = (&request.target, &around.place.without(&room));
-    match (&strategy, room.as_slice()) {
-        (Strategy::Highlander, _) => {
+    match &strategy {
+        Strategy::Highlander => {
             draft.notes.push("nobody serves until the new instances are healthy".to_owned());
         }
-        (_, [first, ..]) => {
-            draft.notes.push(format!("{} makes room: there is no going back to it", first.group()));
-        }
+        Strategy::OneByOne => draft.notes.extend(alone(around, &incoming)),
         _ => {}
+    }
+    if let Some(first) = room.first().filter(|_| strategy != Strategy::Highlander) {
+        draft.notes.push(format!("{} makes room: there is no going back to it", first.group()));
     }
     let id = incoming.release.id();
     let new: Vec<(&GroupSpec, u32)> = incoming.groups().collect();
@@ -314,6 +318,19 @@ fn assemble(
         hold: request.ask.holds(),
         actions: actions(&cast),
     }
+}
+
+/// Who has no other to serve while it is replaced.
+fn alone(around: &Surroundings, incoming: &Incoming) -> Vec<String> {
+    let active = around.place.in_state(GroupState::Active);
+    let single = active.filter(|group| group.size == 1 && group.routed());
+    let comes =
+        |group: &&KnownGroup| incoming.new.iter().any(|spec| spec.process == group.spec.process);
+    let note = |group: &KnownGroup| {
+        let process = &group.spec.process;
+        format!("{process} has one instance: nobody serves it until its successor is healthy")
+    };
+    single.filter(comes).map(note).collect()
 }
 
 // === impl Incoming ===

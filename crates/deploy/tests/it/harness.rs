@@ -24,9 +24,11 @@ pub(crate) enum Case {
     Rolling,
     RollingUneven,
     Highlander,
+    OneByOne,
+    OneByOneUneven,
 }
 
-pub(crate) const CASES: [Case; 13] = [
+pub(crate) const CASES: [Case; 15] = [
     Case::First,
     Case::Second,
     Case::WithWorkers,
@@ -40,13 +42,18 @@ pub(crate) const CASES: [Case; 13] = [
     Case::Rolling,
     Case::RollingUneven,
     Case::Highlander,
+    Case::OneByOne,
+    Case::OneByOneUneven,
 ];
 
 impl Case {
     /// A world as it is before.
     pub(crate) async fn world(self) -> World {
         let world = World::new().await;
-        let workers = [Self::WithWorkers, Self::MixedRollback, Self::Rolling, Self::Highlander];
+        let workers = [Self::WithWorkers, Self::MixedRollback, Self::Rolling, Self::Highlander]
+            .into_iter()
+            .chain([Self::OneByOne]);
+        let workers: Vec<Self> = workers.collect();
         if workers.contains(&self) {
             for version in ["1", "2", "3"] {
                 world.bake(version, &["web", "worker"]);
@@ -58,10 +65,8 @@ impl Case {
         let before: &[&str] = match self {
             Self::First => &[],
             Self::Second | Self::WithWorkers | Self::Resize | Self::Stop => &["1"],
-            Self::Canary | Self::Rolling | Self::RollingUneven | Self::Highlander => &["1"],
-            Self::WarmRollback | Self::ColdRollback | Self::MixedRollback | Self::MakesRoom => {
-                &["1", "2"]
-            }
+            _ if self.strategy().is_some() => &["1"],
+            _ => &["1", "2"],
         };
         let orchestrator = world.start().await;
         for version in before {
@@ -98,6 +103,10 @@ impl Case {
                 Some(r#"{"strategy": {"type": "rolling", "batch": 2}, "desiredCapacity": 5}"#)
             }
             Self::Highlander => Some(r#"{"strategy": {"type": "highlander"}}"#),
+            Self::OneByOne => Some(r#"{"strategy": {"type": "one-by-one"}}"#),
+            Self::OneByOneUneven => {
+                Some(r#"{"strategy": {"type": "one-by-one"}, "desiredCapacity": 3}"#)
+            }
             _ => None,
         }
     }
@@ -106,15 +115,13 @@ impl Case {
         match self {
             Self::First => Ask::Deploy(image("1")),
             Self::Second | Self::WithWorkers => Ask::Deploy(image("2")),
-            Self::Canary | Self::Rolling | Self::RollingUneven | Self::Highlander => {
-                Ask::Deploy(image("2"))
-            }
             Self::MakesRoom => Ask::Deploy(image("3")),
             Self::WarmRollback | Self::ColdRollback | Self::MixedRollback => {
                 Ask::Rollback { to: None }
             }
             Self::Resize => Ask::Resize { process: None, size: 4 },
             Self::Stop => Ask::Stop,
+            _ => Ask::Deploy(image("2")),
         }
     }
 
@@ -125,12 +132,8 @@ impl Case {
             Self::Second | Self::WithWorkers | Self::Resize | Self::Stop => {
                 &["hello-prod-web-v001"]
             }
-            Self::Canary | Self::Rolling | Self::RollingUneven | Self::Highlander => {
-                &["hello-prod-web-v001"]
-            }
-            Self::WarmRollback | Self::ColdRollback | Self::MixedRollback | Self::MakesRoom => {
-                &["hello-prod-web-v002"]
-            }
+            _ if self.strategy().is_some() => &["hello-prod-web-v001"],
+            _ => &["hello-prod-web-v002"],
         }
     }
 
@@ -141,19 +144,22 @@ impl Case {
                 &["hello-prod-web-v001"]
             }
             Self::Second | Self::WithWorkers => &["hello-prod-web-v002"],
-            Self::Canary | Self::Rolling | Self::RollingUneven | Self::Highlander => {
-                &["hello-prod-web-v002"]
-            }
+            _ if self.strategy().is_some() => &["hello-prod-web-v002"],
             Self::ColdRollback | Self::MakesRoom => &["hello-prod-web-v003"],
-            Self::Stop => &[],
+            _ => &[],
         }
+    }
+
+    /// Whether somebody serves at every moment.
+    fn always_serves(self) -> bool {
+        !matches!(self, Self::Stop | Self::Highlander)
     }
 
     /// Everything is as asked for.
     pub(crate) async fn assert_done(self, world: &World, orchestrator: &Orchestrator) {
         assert_eq!(world.serving(orchestrator).await, self.after(), "{self:?}");
         self.assert_clean(world, orchestrator).await;
-        if !matches!(self, Self::Stop | Self::Highlander) {
+        if self.always_serves() {
             world.assert_always_served();
         }
     }
@@ -163,7 +169,7 @@ impl Case {
         assert_eq!(world.serving(orchestrator).await, self.before(), "{self:?}");
         self.assert_clean(world, orchestrator).await;
         // What was never there before, an undo takes away; a stop means to.
-        if !matches!(self, Self::First | Self::Stop | Self::Highlander) {
+        if self.always_serves() && self != Self::First {
             world.assert_always_served();
         }
         let running = orchestrator.status(&target()).await.unwrap();
@@ -335,7 +341,7 @@ async fn an_abort_at_each_record_can_be_undone() {
 #[tokio::test]
 async fn a_crash_around_each_record_of_an_undo_is_recovered_from() {
     let cases = [Case::Second, Case::WithWorkers, Case::MixedRollback, Case::Canary];
-    for case in cases.into_iter().chain([Case::Rolling, Case::Highlander]) {
+    for case in cases.into_iter().chain([Case::Rolling, Case::Highlander, Case::OneByOne]) {
         let world = case.world().await;
         let last = last_stop(&world, case).await;
         for notch in 0.. {

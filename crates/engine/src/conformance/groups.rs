@@ -22,7 +22,7 @@ pub(super) async fn resized(bench: &mut Bench<'_>) -> Outcome {
     let spec = bench.healthy(1).await?;
     for size in [3_u32, 3, 1, 0, 2] {
         let engine = bench.engine();
-        engine.resize_group(CALL, spec.id, size).await.map_err(said("resize the group"))?;
+        engine.resize_group(CALL, spec.id, size.into()).await.map_err(said("resize the group"))?;
         let whole = |g: &crate::ObservedGroup| {
             g.desired == size && g.instances.len() == size as usize && g.healthy() == size as usize
         };
@@ -35,7 +35,7 @@ pub(super) async fn resized(bench: &mut Bench<'_>) -> Outcome {
 pub(super) async fn shrinks_from_the_top(bench: &mut Bench<'_>) -> Outcome {
     let spec = bench.healthy(3).await?;
     let engine = bench.engine();
-    engine.resize_group(CALL, spec.id, 2).await.map_err(said("resize the group"))?;
+    engine.resize_group(CALL, spec.id, 2_u32.into()).await.map_err(said("resize the group"))?;
     let rest = |g: &crate::ObservedGroup| {
         let mut slots: Vec<u32> = g.instances.iter().map(|i| i.slot).collect();
         slots.sort_unstable();
@@ -60,13 +60,13 @@ pub(super) async fn unknown_removed(bench: &mut Bench<'_>) -> Outcome {
 
 pub(super) async fn unknown_resized(bench: &mut Bench<'_>) -> Outcome {
     let unknown = GroupId::from_random([0xc0, 0xff, 0xff, 0xff]);
-    refused(bench.engine().resize_group(CALL, unknown, 1).await, ErrorKind::NotFound)
+    refused(bench.engine().resize_group(CALL, unknown, 1_u32.into()).await, ErrorKind::NotFound)
 }
 
 pub(super) async fn stale_epoch(bench: &mut Bench<'_>) -> Outcome {
     let spec = bench.healthy(1).await?;
     let (older, engine) = (Call { epoch: CALL.epoch - 1 }, bench.engine());
-    refused(engine.resize_group(older, spec.id, 2).await, ErrorKind::Stale)?;
+    refused(engine.resize_group(older, spec.id, 2_u32.into()).await, ErrorKind::Stale)?;
     refused(engine.remove_group(older, spec.id).await, ErrorKind::Stale)?;
     let other = bench.spec();
     refused(engine.ensure_group(older, &other).await, ErrorKind::Stale)?;
@@ -102,7 +102,7 @@ pub(super) async fn announced(bench: &mut Bench<'_>) -> Outcome {
     let mut changes = bench.engine().changes();
     changes.mark_unchanged();
     let engine = bench.engine();
-    engine.resize_group(CALL, spec.id, 2).await.map_err(said("resize the group"))?;
+    engine.resize_group(CALL, spec.id, 2_u32.into()).await.map_err(said("resize the group"))?;
     let heard = tokio::time::timeout(bench.subject.patience(), changes.changed()).await;
     ensure(matches!(heard, Ok(Ok(()))), || "no change was announced".to_owned())
 }
@@ -126,7 +126,7 @@ pub(super) async fn does_not_drift(bench: &mut Bench<'_>) -> Outcome {
     let spec = bench.healthy(2).await?;
     let engine = bench.engine();
     for size in [2, 3, 1] {
-        engine.resize_group(CALL, spec.id, size).await.map_err(said("resize the group"))?;
+        engine.resize_group(CALL, spec.id, size.into()).await.map_err(said("resize the group"))?;
         let drift = engine.drift(Depth::Shallow).await.map_err(said("look for drift"))?;
         ensure(drift.is_empty(), || format!("at size {size} it drifts: {drift:#?}"))?;
     }

@@ -3,7 +3,7 @@
 use super::{Operation, SimEngine};
 use crate::{
     Call, Capabilities, Capacity, Depth, Drift, EndedInstance, Engine, EngineError, GroupSpec,
-    LogLine, LogQuery, LogStream, MemoryPeak, Observation, without_settings,
+    LogLine, LogQuery, LogStream, MemoryPeak, Observation, Slots, without_settings,
 };
 use kiln_names::{AppName, Digest, EnvName, GroupId, InstanceId};
 use serde_json::{Map, Value};
@@ -14,7 +14,13 @@ use tokio::sync::watch;
 #[async_trait::async_trait]
 impl Engine for SimEngine {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { atomic_switch: true, weights: true, host_network: true, secrets: true }
+        Capabilities {
+            atomic_switch: true,
+            weights: true,
+            host_network: true,
+            secrets: true,
+            volumes: true,
+        }
     }
 
     fn accept(&self, settings: &Map<String, Value>) -> Result<(), String> {
@@ -37,8 +43,13 @@ impl Engine for SimEngine {
         self.call(Operation::EnsureGroup, |world| world.ensure_group(call, spec)).await
     }
 
-    async fn resize_group(&self, call: Call, group: GroupId, size: u32) -> Result<(), EngineError> {
-        self.call(Operation::ResizeGroup, |world| world.resize(call, group, size)).await
+    async fn resize_group(
+        &self,
+        call: Call,
+        group: GroupId,
+        slots: Slots,
+    ) -> Result<(), EngineError> {
+        self.call(Operation::ResizeGroup, |world| world.resize(call, group, slots)).await
     }
 
     async fn observe(

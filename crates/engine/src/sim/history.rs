@@ -61,7 +61,7 @@ impl World {
                         env: env.clone(),
                         process: cluster.process.clone(),
                         group: share.group,
-                        desired: group.map_or(0, |group| group.desired as usize),
+                        desired: group.map_or(0, |group| group.slots.count as usize),
                         healthy: group.map_or(0, super::world::SimGroup::healthy),
                     });
                 }

@@ -2,7 +2,7 @@
 
 use super::Behaviour;
 use super::world::{SimGroup, SimInstance, World};
-use crate::{CrashLoop, Exit, InstanceState};
+use crate::{CrashLoop, Exit, InstanceState, Slots};
 use kiln_names::{GroupId, InstanceId};
 
 /// Exits in a row, before a first passing check, that make a crash loop.
@@ -75,15 +75,15 @@ fn advance(group: &mut SimGroup, behaviour: &Behaviour) -> bool {
 impl SimGroup {
     /// Starts what is missing, drains what is too much.
     fn reconcile(&mut self, made: &mut u32) -> bool {
-        let desired = if self.removing { 0 } else { self.desired };
+        let slots = if self.removing { Slots::default() } else { self.slots };
         let mut moved = false;
         for instance in &mut self.instances {
-            if instance.observed.slot >= desired {
+            if !slots.contains(instance.observed.slot) {
                 instance.observed.state = InstanceState::Draining;
                 moved = true;
             }
         }
-        for slot in 0..desired {
+        for slot in slots.iter() {
             moved |= self.reconcile_slot(slot, made);
         }
         moved

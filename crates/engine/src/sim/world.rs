@@ -3,7 +3,7 @@
 use super::{Behaviour, Moment, Pace};
 use crate::{
     Call, Capacity, CrashLoop, Drift, EndedInstance, EngineError, Exit, Figures, GroupSpec,
-    InstanceState, LogLine, MemoryPeak, ObservedGroup, ObservedInstance, Resources, Source,
+    InstanceState, LogLine, MemoryPeak, ObservedGroup, ObservedInstance, Resources, Slots, Source,
     TrafficState, TrafficVersion,
 };
 use kiln_names::{AppName, ByteSize, Digest, EnvName, GroupId, InstanceId};
@@ -31,7 +31,7 @@ pub(super) struct World {
 #[derive(Debug)]
 pub(super) struct SimGroup {
     pub(super) spec: GroupSpec,
-    pub(super) desired: u32,
+    pub(super) slots: Slots,
     pub(super) removing: bool,
     pub(super) instances: Vec<SimInstance>,
     pub(super) crash_loop: Option<CrashLoop>,
@@ -110,7 +110,7 @@ impl World {
         &mut self,
         call: Call,
         group: GroupId,
-        size: u32,
+        slots: Slots,
     ) -> Result<(), EngineError> {
         let (app, env) = self.owner(group)?;
         self.admit(call, &app, &env)?;
@@ -119,7 +119,7 @@ impl World {
             let message = format!("resize {}: it is being removed", group.spec.name);
             return Err(EngineError::not_found(message));
         }
-        group.desired = size;
+        group.slots = slots;
         Ok(())
     }
 
@@ -215,7 +215,7 @@ impl SimGroup {
     const fn new(spec: GroupSpec) -> Self {
         Self {
             spec,
-            desired: 0,
+            slots: Slots { first: 0, count: 0 },
             removing: false,
             instances: Vec::new(),
             crash_loop: None,
@@ -230,7 +230,7 @@ impl SimGroup {
     pub(super) fn observed(&self) -> ObservedGroup {
         ObservedGroup {
             id: self.spec.id,
-            desired: if self.removing { 0 } else { self.desired },
+            desired: if self.removing { 0 } else { self.slots.count },
             removing: self.removing,
             instances: self.instances.iter().map(|i| i.observed.clone()).collect(),
             crash_loop: self.crash_loop.clone(),

@@ -27,7 +27,7 @@ async fn a_crash_loop_stops_after_three_exits_and_names_the_instance() {
     let crash = Behaviour::Crash { code: 7, says: "no such table: users".to_owned() };
     engine.behave(spec.image, crash);
     engine.ensure_group(CALL, &spec).await.unwrap();
-    engine.resize_group(CALL, spec.id, 1).await.unwrap();
+    engine.resize_group(CALL, spec.id, 1_u32.into()).await.unwrap();
     let seen = engine.observe(None).await.unwrap();
     let crash = seen.groups[0].crash_loop.clone().unwrap();
     assert_eq!((crash.exits, crash.last.cause.as_str()), (3, "exited with code 7"));
@@ -41,7 +41,7 @@ async fn an_instance_that_never_becomes_healthy_shows_its_check() {
     let spec = spec(&ask(1));
     engine.behave(spec.image, Behaviour::NeverHealthy { last_check: "500".to_owned() });
     engine.ensure_group(CALL, &spec).await.unwrap();
-    engine.resize_group(CALL, spec.id, 1).await.unwrap();
+    engine.resize_group(CALL, spec.id, 1_u32.into()).await.unwrap();
     let seen = engine.observe(None).await.unwrap();
     let instance = &seen.groups[0].instances[0];
     assert_eq!(instance.state, InstanceState::Starting);
@@ -53,7 +53,7 @@ async fn a_killed_instance_is_replaced() {
     let engine = SimEngine::new(Pace::Instant);
     let spec = spec(&ask(1));
     engine.ensure_group(CALL, &spec).await.unwrap();
-    engine.resize_group(CALL, spec.id, 2).await.unwrap();
+    engine.resize_group(CALL, spec.id, 2_u32.into()).await.unwrap();
     let before = engine.observe(None).await.unwrap().groups[0].instances[0].id;
     engine.kill(before);
     let group = engine.observe(None).await.unwrap().groups.remove(0);

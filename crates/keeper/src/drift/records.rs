@@ -3,7 +3,7 @@
 use super::{Gap, Rows, gap, of_nobody};
 use crate::inner::Inner;
 use crate::model::Model;
-use kiln_engine::{Drift, GroupSpec, TrafficState};
+use kiln_engine::{Drift, GroupSpec, Slots, TrafficState};
 
 /// What puts memory right: it is read from the database at every start.
 const AGAIN: &str = "end kiln up with Ctrl-C, and start it again: services go on meanwhile";
@@ -20,8 +20,10 @@ pub(super) fn compare(inner: &Inner, rows: &Rows) -> Vec<Drift> {
             env: env.clone(),
             ..of_nobody(&subject, Gap { mend: AGAIN, ..gap })
         };
-        if known.size != row.size {
-            all.push(drift(gap("its size", row.size, known.size)));
+        let slots = Slots { first: row.first, count: row.size };
+        if known.slots != slots {
+            let said = |slots: Slots| format!("{} from slot {}", slots.count, slots.first);
+            all.push(drift(gap("its size", said(slots), said(known.slots))));
         }
         let spec: Option<GroupSpec> = serde_json::from_str(&row.spec).ok();
         if spec.as_ref() != Some(&*known.spec) {

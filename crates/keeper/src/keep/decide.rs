@@ -1,15 +1,17 @@
 //! What the keeper does next for one group: a pure function from what is to what is to be done.
 
-use kiln_engine::InstanceState;
+use kiln_engine::{InstanceState, Slots};
 use kiln_names::InstanceId;
 use std::collections::BTreeSet;
 
 /// What the decision depends on.
 #[derive(Debug, Clone)]
 pub(crate) struct View {
-    pub(crate) size: u32,
+    pub(crate) slots: Slots,
+    /// Whether two instances in one slot would write to one volume.
+    pub(crate) exclusive: bool,
     pub(crate) removing: bool,
-    /// Slots that failed and must wait before they are filled again.
+    /// Slots that must not be filled yet: they failed, or somebody else still has their volumes.
     pub(crate) paused: BTreeSet<u32>,
     pub(crate) instances: Vec<Seen>,
 }
@@ -50,12 +52,12 @@ pub(crate) fn decide(view: &View) -> Vec<Step> {
         steps.push(Step::Forget);
         return steps;
     }
-    let surplus = live(view).filter(|i| view.removing || i.slot >= view.size);
+    let surplus = live(view).filter(|i| view.removing || !view.slots.contains(i.slot));
     steps.extend(surplus.map(|i| Step::Drain(i.id)).rev());
     if view.removing {
         return steps;
     }
-    for slot in 0..view.size {
+    for slot in view.slots.iter() {
         steps.extend(fill(view, slot));
     }
     steps.extend(failed_starts(view).map(|i| Step::GiveUp(i.id)));
@@ -70,19 +72,24 @@ fn live(view: &View) -> impl DoubleEndedIterator<Item = &Seen> {
 }
 
 /// One slot: a live instance that stays, and none that was to be replaced once its successor is
-/// healthy.
+/// healthy. Where both would write to one volume, the successor waits until the other has ended.
 fn fill(view: &View, slot: u32) -> Option<Step> {
     let staying = || live(view).filter(|i| i.slot == slot && !i.replacing);
+    let replaced = || live(view).find(|i| i.slot == slot && i.replacing);
+    let ends = |i: &Seen| i.slot == slot && i.state != InstanceState::Exited;
+    if view.exclusive && view.instances.iter().any(ends) {
+        return replaced().map(|i| Step::Drain(i.id));
+    }
     if staying().next().is_none() {
         return (!view.paused.contains(&slot)).then_some(Step::Start(slot));
     }
     let successor_ready = staying().any(|i| i.state == InstanceState::Healthy);
-    let replaced = live(view).find(|i| i.slot == slot && i.replacing);
-    replaced.filter(|_| successor_ready).map(|i| Step::Drain(i.id))
+    replaced().filter(|_| successor_ready).map(|i| Step::Drain(i.id))
 }
 
 fn failed_starts(view: &View) -> impl Iterator<Item = &Seen> {
-    live(view).filter(|i| i.slot < view.size && i.state == InstanceState::Unhealthy && !i.passed)
+    live(view)
+        .filter(|i| view.slots.contains(i.slot) && i.state == InstanceState::Unhealthy && !i.passed)
 }
 
 /// Unhealthy instances, a quarter of the group at a time and at least one; none when all of a group
@@ -93,7 +100,7 @@ fn unhealthy_to_replace(view: &View) -> impl Iterator<Item = InstanceId> {
     let all = live(view).count();
     let all_fail = all > 1 && live(view).filter(unhealthy).count() == all;
     let under_way = live(view).filter(|i| i.replacing).count();
-    let quarter = (view.size as usize / 4).max(1);
+    let quarter = (view.slots.count as usize / 4).max(1);
     let room = if all_fail { 0 } else { quarter.saturating_sub(under_way) };
     let sure = move |i: &&Seen| !i.replacing && (all == 1 || !i.doubted);
     live(view).filter(unhealthy).filter(sure).map(|i| i.id).take(room)
@@ -110,7 +117,13 @@ mod tests {
     }
 
     fn view(size: u32, instances: &[Seen]) -> View {
-        View { size, removing: false, paused: BTreeSet::new(), instances: instances.to_vec() }
+        View {
+            slots: size.into(),
+            exclusive: false,
+            removing: false,
+            paused: BTreeSet::new(),
+            instances: instances.to_vec(),
+        }
     }
 
     fn check(view: &View, expected: &[Step]) {
@@ -149,6 +162,27 @@ mod tests {
         check(&view(1, &[old]), &[Step::Start(0)]);
         check(&view(1, &[old, new(Starting)]), &[]);
         check(&view(1, &[old, new(Healthy)]), &[Step::Drain(old.id)]);
+    }
+
+    #[test]
+    fn a_successor_that_shares_a_volume_starts_when_the_one_before_has_ended() {
+        let view = |instances: &[Seen]| View { exclusive: true, ..view(1, instances) };
+        let old = Seen { replacing: true, ..seen(0, Healthy) };
+        check(&view(&[seen(0, Healthy)]), &[]);
+        check(&view(&[old]), &[Step::Drain(old.id)]);
+        check(&view(&[Seen { state: Draining, ..old }]), &[]);
+        check(&view(&[Seen { state: Exited, ..old }]), &[Step::Start(0)]);
+        let held = View { paused: BTreeSet::from([0]), ..view(&[]) };
+        check(&held, &[]);
+    }
+
+    #[test]
+    fn a_group_that_takes_over_from_the_top_has_the_highest_slots() {
+        let slots = Slots { first: 2, count: 1 };
+        check(&View { slots, ..view(1, &[]) }, &[Step::Start(2)]);
+        let low = seen(1, Healthy);
+        let steps = [Step::Drain(low.id), Step::Start(2)];
+        check(&View { slots, ..view(1, &[low]) }, &steps);
     }
 
     #[test]

@@ -179,14 +179,21 @@ async fn restore_group(db: &mut Write, group: &Found) -> Result<()> {
         app: spec.app.clone(),
         env: spec.env.clone(),
         spec: text,
+        first: first_slot(group),
         size: group.size,
         removing: false,
     };
-    local::restore_group(db, &wanted).await?;
+    local::add_group(db, &wanted).await?;
     for (id, labels) in &group.instances {
         local::readmit_instance(db, &instance_row(*id, labels)).await?;
     }
     Ok(())
+}
+
+/// A group of fewer instances than its slots say takes the place of another, from the top.
+fn first_slot(group: &Found) -> u32 {
+    let top = group.instances.iter().map(|(_, labels)| labels.slot + 1).max().unwrap_or(0);
+    top.saturating_sub(group.size)
 }
 
 fn group_row(group: &Found, spec: String) -> groups::GroupRow {

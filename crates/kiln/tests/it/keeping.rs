@@ -74,7 +74,7 @@ impl Keeping {
     }
 
     pub(crate) fn resize(&self, size: u32) {
-        self.run(self.engine().resize_group(CALL, self.spec.id, size)).unwrap();
+        self.run(self.engine().resize_group(CALL, self.spec.id, size.into())).unwrap();
     }
 
     pub(crate) fn replace(&self, id: InstanceId) {

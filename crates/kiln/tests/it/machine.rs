@@ -112,6 +112,7 @@ impl Machine {
             install: self.install,
             program: PathBuf::from(KILN),
             instances: self.data.path().join("instances"),
+            volumes: self.data.path().join("volumes"),
             boot_id: PathBuf::from(Boot::PATH),
             network: self.network.clone(),
             now_ms,

@@ -1,6 +1,6 @@
 //! `deployment-params.json` as it stands: every key may be left out, and a process may have its own.
 
-use super::{Analysis, CheckKind, CheckPath, External, Hooks, MilliCpu, Network, Scale};
+use super::{Analysis, CheckKind, CheckPath, External, Hooks, MilliCpu, Network, Scale, Volume};
 use crate::document::{Mistake, Place};
 use kiln_names::{ByteSize, ProcessName, Route, Span};
 use serde::{Deserialize, Serialize};
@@ -79,6 +79,8 @@ pub enum Strategy {
     },
     /// The old group goes before the new one comes; in between nobody serves.
     Highlander,
+    /// Each instance in turn makes room for its successor in the same slot, with its volumes.
+    OneByOne,
 }
 
 /// A share of the traffic, and how long it is looked at.
@@ -117,6 +119,7 @@ pub(super) struct Choices {
     pub(super) network: Option<Network>,
     pub(super) scale: Option<Scale>,
     pub(super) external: Option<External>,
+    pub(super) volumes: Option<Vec<Volume>>,
     pub(super) engine: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
@@ -164,6 +167,7 @@ impl Choices {
             network: self.network.or(shared.network),
             scale: self.scale.or(shared.scale),
             external: self.external.as_ref().or(shared.external.as_ref()).cloned(),
+            volumes: self.volumes.as_ref().or(shared.volumes.as_ref()).cloned(),
             engine: self.engine.as_ref().or(shared.engine.as_ref()).cloned(),
         }
     }

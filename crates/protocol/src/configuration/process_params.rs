@@ -1,6 +1,6 @@
 //! How one process is run, with nothing left open: what a plan freezes.
 
-use super::{External, Scale};
+use super::{External, Scale, Volume};
 use kiln_names::{ByteSize, Invalid, Route, Span};
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +37,9 @@ pub struct ProcessParams {
     /// What takes a part of its requests outside Kiln.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external: Option<External>,
+    /// What its instances keep beyond their lives.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<Volume>,
     /// What its engine alone understands.
     pub engine: serde_json::Map<String, serde_json::Value>,
 }

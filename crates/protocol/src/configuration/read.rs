@@ -84,14 +84,16 @@ pub(super) fn params(text: &str) -> Result<DeploymentParams, Mistake> {
         let example = r#""processes": {"web": {"external": …}}"#;
         return Err(external.refuse(format!("it belongs to one process: {example}")));
     }
+    if let Some(volumes) = fields.get("volumes") {
+        let example = r#""processes": {"db": {"volumes": […]}}"#;
+        return Err(volumes.refuse(format!("they belong to one process: {example}")));
+    }
     let shared = choices(&fields)?;
     check_sizes(&shared, &root)?;
-    let overrides = fields.read("processes", |processes| overrides(processes, &shared))?;
-    Ok(DeploymentParams {
-        settings: settings(&fields)?,
-        overrides: overrides.unwrap_or_default(),
-        shared,
-    })
+    let settings = settings(&fields)?;
+    let overrides =
+        fields.read("processes", |processes| overrides(processes, &shared, &settings))?;
+    Ok(DeploymentParams { settings, overrides: overrides.unwrap_or_default(), shared })
 }
 
 fn settings(fields: &Fields<'_>) -> Result<DeploymentSettings, Mistake> {
@@ -108,10 +110,9 @@ fn settings(fields: &Fields<'_>) -> Result<DeploymentSettings, Mistake> {
         hooks: fields.read("hooks", super::hooks::hooks)?.unwrap_or_default(),
         analysis: fields.read("analysis", super::analysis::analysis)?,
     };
-    if let (Strategy::Highlander, Some(analysis)) = (&settings.strategy, fields.get("analysis")) {
-        return Err(
-            analysis.refuse("a highlander is alone: there is no old one to compare it with")
-        );
+    let alone = matches!(settings.strategy, Strategy::Highlander | Strategy::OneByOne);
+    if let Some(analysis) = fields.get("analysis").filter(|_| alone) {
+        return Err(analysis.refuse("the old instances are gone: there are none to compare with"));
     }
     let looks = settings.watch > Span::ZERO || matches!(settings.strategy, Strategy::Canary { .. });
     match fields.get("analysis") {
@@ -139,8 +140,9 @@ fn strategy(reader: &Reader<'_>) -> Result<Strategy, Mistake> {
             (Some("batch"), Strategy::Rolling { batch: batch.unwrap_or(1) })
         }
         "highlander" => (None, Strategy::Highlander),
+        "one-by-one" => (None, Strategy::OneByOne),
         other => {
-            let known = "\"red-black\", \"canary\", \"rolling\" nor \"highlander\"";
+            let known = "\"red-black\", \"canary\", \"rolling\", \"highlander\" nor \"one-by-one\"";
             return Err(kind.refuse(format!("\"{}\" is neither {known}", shown(other))));
         }
     };
@@ -172,12 +174,21 @@ fn steps(list: &Reader<'_>) -> Result<Vec<CanaryStep>, Mistake> {
     }
 }
 
-fn overrides(processes: &Reader<'_>, shared: &Choices) -> Result<Vec<Override>, Mistake> {
+fn overrides(
+    processes: &Reader<'_>,
+    shared: &Choices,
+    settings: &DeploymentSettings,
+) -> Result<Vec<Override>, Mistake> {
     let members = processes.members("processes", MAX_OVERRIDES)?;
-    members.map(|(name, member)| own(name, &member, shared)).collect()
+    members.map(|(name, member)| own(name, &member, shared, settings)).collect()
 }
 
-fn own(name: &str, member: &Reader<'_>, shared: &Choices) -> Result<Override, Mistake> {
+fn own(
+    name: &str,
+    member: &Reader<'_>,
+    shared: &Choices,
+    settings: &DeploymentSettings,
+) -> Result<Override, Mistake> {
     let process = member.name(name)?;
     if let Some((key, at)) =
         member.members("keys", usize::MAX)?.find(|(key, _)| TOP_ONLY.contains(key))
@@ -189,18 +200,15 @@ fn own(name: &str, member: &Reader<'_>, shared: &Choices) -> Result<Override, Mi
     let fields = member.fields(PROCESS)?;
     let choices = choices(&fields)?;
     check_sizes(&choices.or(shared), member)?;
+    if let Some(volumes) = fields.get("volumes").filter(|_| choices.volumes != Some(Vec::new())) {
+        super::volumes::check_strategy(settings, &volumes)?;
+    }
     let port = fields.read("port", |port| port.whole(NonZeroU16::MIN.get()..=u16::MAX))?;
     let port = port.and_then(NonZeroU16::new);
     Ok(Override { process, place: member.place(), port, choices })
 }
 
 fn choices(fields: &Fields<'_>) -> Result<Choices, Mistake> {
-    if let Some(volumes) = fields.get("volumes") {
-        return Err(volumes.refuse(
-            "volumes are not supported: red/black runs the old and the new release side by side, \
-             and both would write to one volume",
-        ));
-    }
     let instances = |count: &Reader<'_>| count.whole(0..=MAX_INSTANCES);
     let drain = |span: &Reader<'_>| span.span(Span::ZERO..=MAX_CHECK);
     Ok(Choices {
@@ -219,6 +227,7 @@ fn choices(fields: &Fields<'_>) -> Result<Choices, Mistake> {
         network: fields.read("network", network)?,
         scale: fields.read("scale", super::scale::scale)?,
         external: fields.read("external", super::external::external)?,
+        volumes: fields.read("volumes", super::volumes::volumes)?,
         engine: fields.read("engine", Reader::object)?,
     })
 }

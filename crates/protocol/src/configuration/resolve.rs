@@ -39,6 +39,7 @@ impl DeploymentParams {
             network: choices.network.unwrap_or(Network::Isolated),
             scale: choices.scale,
             external: choices.external,
+            volumes: choices.volumes.unwrap_or_default(),
             engine: choices.engine.unwrap_or_default(),
         }
     }

@@ -162,7 +162,7 @@ fn an_unknown_key_is_refused_at_every_level_with_the_nearest_one() {
 }
 
 #[test]
-fn strategies_and_volumes_that_make_no_sense_are_refused_with_the_reason() {
+fn strategies_that_make_no_sense_are_refused_with_the_reason() {
     bad_params(
         r#"{"strategy": {"type": "canary"}}"#,
         &expect!["line 1, column 2: strategy: the key `steps` is missing"],
@@ -193,14 +193,8 @@ fn strategies_and_volumes_that_make_no_sense_are_refused_with_the_reason() {
     bad_params(
         r#"{"strategy": {"type": "blue-green"}}"#,
         &expect![[
-            r#"line 1, column 15: strategy.type: "blue-green" is neither "red-black", "canary", "rolling" nor "highlander""#
+            r#"line 1, column 15: strategy.type: "blue-green" is neither "red-black", "canary", "rolling", "highlander" nor "one-by-one""#
         ]],
-    );
-    bad_params(
-        r#"{"volumes": []}"#,
-        &expect![
-            "line 1, column 2: volumes: volumes are not supported: red/black runs the old and the new release side by side, and both would write to one volume"
-        ],
     );
 }
 

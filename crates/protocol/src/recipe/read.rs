@@ -101,7 +101,7 @@ fn command(list: &Reader<'_>) -> Result<Vec<String>, Mistake> {
 }
 
 /// Whether a service may write there.
-pub(super) fn is_services_own(path: &AbsolutePath) -> bool {
+pub(crate) fn is_services_own(path: &AbsolutePath) -> bool {
     path.as_str() != "/" && !path.is_kept()
 }
 

@@ -28,7 +28,7 @@ pub(crate) const EVENTS: &[&str] = &[
     "undone",
 ];
 
-const STRATEGIES: [(&str, &str); 4] = [
+const STRATEGIES: [(&str, &str); 5] = [
     ("red-black", r#""strategy": {"type": "red-black"}"#),
     (
         "canary",
@@ -37,6 +37,7 @@ const STRATEGIES: [(&str, &str); 4] = [
     ),
     ("rolling", r#""strategy": {"type": "rolling"}"#),
     ("highlander", r#""strategy": {"type": "highlander"}"#),
+    ("one-by-one", r#""strategy": {"type": "one-by-one"}"#),
 ];
 
 const ENDS: [End; 6] =
