@@ -6,6 +6,9 @@
 //! operation goes over all of them.
 
 mod hierarchy;
+mod visit;
+
+pub(crate) use visit::VisitGroup;
 
 use crate::clock::poll_until;
 use crate::spec::Limits;
@@ -117,7 +120,7 @@ impl Cgroups {
     pub fn kill(&self, instance: &InstanceId) -> io::Result<()> {
         let group = self.path(&leaf(instance));
         let gone = || {
-            self.hierarchies.iter().for_each(|hierarchy| hierarchy.kill(&group));
+            self.hierarchies.iter().for_each(|hierarchy| hierarchy.kill(&group, None));
             self.processes(&group).is_empty()
         };
         if poll_until(DYING, gone) {
@@ -126,12 +129,19 @@ impl Cgroups {
         Err(io::Error::other(format!("processes {:?} do not die", self.processes(&group))))
     }
 
-    /// Removes the instance's groups. Idempotent.
+    /// Removes the instance's groups, and those of visits that were left in them. Idempotent.
     ///
     /// # Errors
     /// When processes are left in them.
     pub fn remove(&self, instance: &InstanceId) -> io::Result<()> {
-        self.remove_group(&self.path(&leaf(instance)))
+        let group = self.path(&leaf(instance));
+        for hierarchy in &self.hierarchies {
+            for visit in hierarchy.beneath(&group) {
+                // One that is busy keeps the group above from being removed, which says so.
+                let _removed = hierarchy.remove(&visit);
+            }
+        }
+        self.remove_group(&group)
     }
 
     /// Removes the install's groups. Idempotent.

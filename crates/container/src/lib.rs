@@ -27,6 +27,7 @@ pub mod step;
 mod attached;
 mod cgroups;
 mod clock;
+mod enter;
 mod error;
 mod ident;
 mod launch;
@@ -38,6 +39,7 @@ mod spec;
 
 pub use attached::{Attached, Stream, attach};
 pub use cgroups::{Cgroups, Usage};
+pub use enter::{EnterError, Entered, LINE_CHARACTERS, LINES, enter};
 pub use ident::{Boot, ProcessIdent};
 pub use launch::{
     Adopted, CleanupError, Instance, LaunchError, cleanup, exit_record, launch, launch_with,

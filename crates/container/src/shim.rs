@@ -31,6 +31,8 @@ mod stage;
 mod supervise;
 mod verify;
 
+pub mod visit;
+
 use crate::cgroups::Cgroups;
 use crate::clock::Timestamp;
 use crate::error::chain;

@@ -29,11 +29,15 @@ use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // The shim must be the process's first and only thread; it takes no options.
+    // A shim and a visit must be the process's first and only thread; they take no options.
     let mut args = std::env::args_os().skip(1);
-    if args.next().as_deref() == Some(OsStr::new("shim")) {
+    let role = args.next();
+    if role.as_deref() == Some(OsStr::new("shim")) {
         let dir = args.next().unwrap_or_default();
         return kiln_container::shim::main(Path::new(&dir));
+    }
+    if role.as_deref() == Some(OsStr::new("enter")) {
+        return kiln_container::shim::visit::main(args);
     }
     match std::env::args_os().nth(1).as_deref().and_then(OsStr::to_str) {
         Some("server") => daemon::run(&daemon::Server::parse_from(daemon_args())),

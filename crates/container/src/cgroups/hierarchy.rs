@@ -145,27 +145,57 @@ impl Hierarchy {
         }
     }
 
-    /// Kills what is in the group now. In v2 the kernel does it as one step; in v1 the group is
-    /// frozen first where that is possible, so that nothing forks away meanwhile.
-    pub(super) fn kill(&self, group: &Path) {
-        if self.version == Version::V2 && self.write(group, "cgroup.kill", "1").is_ok() {
+    /// Kills what is in the group now and beneath it, all but `spared`. In v2 the kernel kills a whole
+    /// group as one step; otherwise it is frozen first where that is possible, so that nothing forks
+    /// away meanwhile.
+    pub(super) fn kill(&self, group: &Path, spared: Option<Pid>) {
+        let whole = self.version == Version::V2 && spared.is_none();
+        if whole && self.write(group, "cgroup.kill", "1").is_ok() {
             return;
         }
-        let freezer = self.has("freezer") && !self.processes(group).is_empty();
-        let frozen = freezer && self.write(group, "freezer.state", "FROZEN").is_ok();
-        for pid in self.processes(group).into_iter().filter_map(Pid::from_raw) {
+        let doomed = || {
+            let all = self.processes(group).into_iter().filter_map(Pid::from_raw);
+            all.filter(|pid| Some(*pid) != spared).collect::<Vec<_>>()
+        };
+        if doomed().is_empty() {
+            return;
+        }
+        let frozen = self.freezer().filter(|(file, on, _)| self.write(group, file, on).is_ok());
+        for pid in doomed() {
             // Gone already is as good.
             let _gone = kill_process(pid, Signal::KILL);
         }
-        if frozen {
+        if let Some((file, _, off)) = frozen {
             // Thawed or removed meanwhile: either way nothing stays frozen.
-            let _thawed = self.write(group, "freezer.state", "THAWED");
+            let _thawed = self.write(group, file, off);
         }
     }
 
+    /// The file that freezes a group, what to write to freeze it, and what to thaw it.
+    fn freezer(&self) -> Option<(&'static str, &'static str, &'static str)> {
+        match self.version {
+            Version::V1 => self.has("freezer").then_some(("freezer.state", "FROZEN", "THAWED")),
+            Version::V2 => Some(("cgroup.freeze", "1", "0")),
+        }
+    }
+
+    /// The processes in the group and in those beneath it.
     pub(super) fn processes(&self, group: &Path) -> Vec<i32> {
-        let text = std::fs::read_to_string(self.at(group).join("cgroup.procs"));
-        text.unwrap_or_default().lines().filter_map(|line| line.parse().ok()).collect()
+        let groups = self.beneath(group).into_iter().chain([group.to_owned()]);
+        let texts = groups.map(|it| std::fs::read_to_string(self.at(&it).join("cgroup.procs")));
+        let numbers = |text: io::Result<String>| {
+            let text = text.unwrap_or_default();
+            text.lines().filter_map(|line| line.parse().ok()).collect::<Vec<i32>>()
+        };
+        texts.flat_map(numbers).collect()
+    }
+
+    /// The groups right beneath the group.
+    pub(super) fn beneath(&self, group: &Path) -> Vec<PathBuf> {
+        // Not there: nothing is beneath it.
+        let entries = std::fs::read_dir(self.at(group)).into_iter().flatten().flatten();
+        let groups = entries.filter(|it| it.file_type().is_ok_and(|kind| kind.is_dir()));
+        groups.map(|it| group.join(it.file_name())).collect()
     }
 
     pub(super) fn remove(&self, group: &Path) -> io::Result<()> {

@@ -3,6 +3,7 @@
 use crate::spec::Rlimit;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use serde_json::{Value, json};
+use std::io;
 
 /// The limits in the words of the container's description. A machine that forbids root to raise a
 /// limit, as some virtual machines do, gets the highest one it allows: a service with 20,000 files
@@ -11,12 +12,29 @@ pub(super) fn granted(wanted: &[Rlimit]) -> Vec<Value> {
     wanted.iter().map(grant).collect()
 }
 
+/// Puts the calling process under the same limits.
+pub(super) fn apply(wanted: &[Rlimit]) -> io::Result<()> {
+    wanted.iter().try_for_each(|wanted| {
+        let unknown = || io::Error::other(format!("there is no limit {}", wanted.resource));
+        let resource = resource(&wanted.resource).ok_or_else(unknown)?;
+        let (soft, hard) = within_reach(wanted);
+        Ok(setrlimit(
+            resource,
+            rustix::process::Rlimit { current: Some(soft), maximum: Some(hard) },
+        )?)
+    })
+}
+
 fn grant(wanted: &Rlimit) -> Value {
+    let (soft, hard) = within_reach(wanted);
+    json!({"type": wanted.resource, "soft": soft, "hard": hard})
+}
+
+fn within_reach(wanted: &Rlimit) -> (u64, u64) {
     // A name that is not known here is left for libcontainer to refuse.
     let most = resource(&wanted.resource).and_then(|resource| highest(resource, wanted.hard));
     let most = most.unwrap_or(u64::MAX);
-    let (soft, hard) = (wanted.soft.min(most), wanted.hard.min(most));
-    json!({"type": wanted.resource, "soft": soft, "hard": hard})
+    (wanted.soft.min(most), wanted.hard.min(most))
 }
 
 /// The highest limit that may be granted; `None` when `wanted` may. Found by trying: the shim's own

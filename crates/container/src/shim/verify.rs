@@ -21,6 +21,8 @@ pub(super) enum Hole {
     Field { field: &'static str, found: String, expected: String },
     #[error("{field} holds more than was asked for: {held:016x}")]
     Capabilities { field: &'static str, held: u64 },
+    #[error("its {0} namespace is not the instance's")]
+    Namespace(&'static str),
     #[error("its secrets are not on a file system in memory without rights")]
     SecretsMount,
     #[error("secret {name} is not a file for its user alone: mode {mode:o} of {uid}:{gid}")]
@@ -47,6 +49,15 @@ pub(super) fn verify(pid: i32, spec: &InstanceSpec) -> Result<(), Hole> {
         filters: inherited + Filters::COUNT,
     };
     expected.compare(&status)
+}
+
+/// Compares the namespaces of the process with those that it is to share with another.
+pub(super) fn namespaces(pid: i32, with: i32) -> Result<(), Hole> {
+    let of = |pid: i32, kind: &str| std::fs::read_link(format!("/proc/{pid}/ns/{kind}"));
+    ["mnt", "pid", "net", "ipc", "uts", "cgroup"].into_iter().try_for_each(|kind| {
+        let same = of(pid, kind).and_then(|it| Ok(it == of(with, kind)?)).map_err(Hole::Unknown)?;
+        same.then_some(()).ok_or(Hole::Namespace(kind))
+    })
 }
 
 /// Looks at the secrets as the process will see them.

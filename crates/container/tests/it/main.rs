@@ -11,3 +11,4 @@ mod limits;
 mod network;
 mod secrets;
 mod steps;
+mod visits;
