@@ -7,10 +7,12 @@
 //!                       ├─ log, log.1 … log.4        what the container wrote
 //!                       ├─ state.json                who the shim is, for the next server
 //!                       └─ exit.json                 how it ended, written before the shim ends
+//!        ── enter ───▶ visit: one command inside a running instance, watched to its end
 //! ```
 //!
-//! The server's half ([`launch`], [`Instance`], [`Cgroups`], [`Network`], [`step`]) never touches
-//! `libcontainer`: that only works in a process with one thread, and [`shim::main`] is that process.
+//! The server's half ([`launch`], [`Instance`], [`fn@enter`], [`Cgroups`], [`Network`], [`step`]) never
+//! touches namespaces or `libcontainer`: that only works in a process with one thread, and
+//! [`shim::main`] and [`shim::visit::main`] are those processes.
 //!
 //! # Invariants
 //! * Mounts of an instance live in its own mount namespace and nowhere else.

@@ -7,4 +7,4 @@ mod properties;
 mod spec;
 
 pub use properties::java_properties;
-pub use spec::{InitSpec, PROGRAM, RUN_DIR, SPEC_PATH, SPEC_VARIABLE, VERSION};
+pub use spec::{HEARTBEAT, InitSpec, PROGRAM, RUN_DIR, SPEC_PATH, SPEC_VARIABLE, VERSION};

@@ -4,11 +4,15 @@
 //! Exit codes of its own: 120 the spec cannot be read · 121 the settings cannot be written · 122 a
 //! launch command failed · 123 the launch commands took too long · 126 the command may not be
 //! executed · 127 there is no such command. Every one comes with a sentence on standard error.
+//!
+//! `kiln-init --heartbeat PATH MILLISECONDS`, run inside a running instance: exit code 0 if the file was
+//! touched that lately, otherwise 1 and a line on standard output that says why.
 
+mod heartbeat;
 mod launch;
 mod source;
 
-use kiln_init::{InitSpec, RUN_DIR, SPEC_PATH, SPEC_VARIABLE, java_properties};
+use kiln_init::{HEARTBEAT, InitSpec, RUN_DIR, SPEC_PATH, SPEC_VARIABLE, java_properties};
 use launch::Failure;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -21,15 +25,26 @@ use std::time::Duration;
 struct Refusal(u8, String);
 
 fn main() -> ExitCode {
-    let Refusal(code, why) = start();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.first().is_some_and(|first| first == HEARTBEAT) {
+        return tell_heartbeat(&arguments[1..]);
+    }
+    let Refusal(code, why) = start(arguments);
     // Nobody is left to tell when standard error is gone too.
     drop(writeln!(std::io::stderr(), "kiln-init: {why}."));
     ExitCode::from(code)
 }
 
+fn tell_heartbeat(arguments: &[String]) -> ExitCode {
+    let Err(why) = heartbeat::check(arguments) else { return ExitCode::SUCCESS };
+    // The code alone says enough when nobody reads the line.
+    drop(writeln!(std::io::stdout(), "{why}"));
+    ExitCode::FAILURE
+}
+
 /// Returns only when the service could not be started.
-fn start() -> Refusal {
-    let given = std::env::args().skip(1).skip_while(|argument| argument == "--").collect();
+fn start(arguments: Vec<String>) -> Refusal {
+    let given = arguments.into_iter().skip_while(|argument| argument == "--").collect();
     let spec = match source::read(Path::new(SPEC_PATH), std::env::var_os(SPEC_VARIABLE)) {
         Ok(spec) => spec.unwrap_or_default(),
         Err(why) => return Refusal(120, why),

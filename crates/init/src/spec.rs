@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 
 /// The program that every image of Kiln's own starts with.
 pub const PROGRAM: &str = "/usr/sbin/kiln-init";
+/// The first argument with which it looks at a heartbeat file instead of starting anything; a path and
+/// an age in milliseconds follow.
+pub const HEARTBEAT: &str = "--heartbeat";
 /// Where the settings of an instance are found from inside.
 pub const RUN_DIR: &str = "/run/kiln";
 /// Where an instance finds its spec, mounted read-only.

@@ -1,12 +1,13 @@
 //! An install of its own for each test, with a tiny image.
 
 use kiln_container::{
-    Boot, Cgroups, ExitRecord, Instance, InstanceSpec, LaunchError, Network, NetworkMode, launch,
-    log_files, wait,
+    Boot, Cgroups, ExitRecord, Instance, InstanceSpec, KILN_INIT, LaunchError, Network,
+    NetworkMode, launch, log_files, wait,
 };
 use kiln_names::{InstallId, InstanceId};
 use serde_json::json;
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -71,6 +72,13 @@ impl Lab {
             let library = Path::new(library);
             put(library, self.image().join(library.strip_prefix("/").unwrap()));
         }
+    }
+
+    /// Puts `kiln-init` into the root of the image.
+    pub(crate) fn install_init(&self) {
+        let init = self.image().join("kiln-init");
+        std::fs::write(&init, KILN_INIT).unwrap();
+        std::fs::set_permissions(&init, PermissionsExt::from_mode(0o755)).unwrap();
     }
 
     /// Where the instance's files are.

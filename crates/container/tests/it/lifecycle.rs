@@ -1,7 +1,7 @@
 //! Start, output, stop, end.
 
 use crate::lab::{Lab, PATIENCE, until};
-use kiln_container::{ExitRecord, InstanceSpec, KILN_INIT, Output, log_files, signal_stop};
+use kiln_container::{ExitRecord, InstanceSpec, Output, log_files, signal_stop};
 use kiln_init::InitSpec;
 use kiln_names::Span;
 use std::os::unix::fs::PermissionsExt;
@@ -115,9 +115,7 @@ async fn what_the_main_process_leaves_running_dies_with_it() {
 async fn a_service_starts_through_kiln_init_with_its_settings() {
     let lab = Lab::new();
     let mut spec = lab.shell("");
-    let init = lab.image().join("kiln-init");
-    std::fs::write(&init, KILN_INIT).unwrap();
-    std::fs::set_permissions(&init, std::fs::Permissions::from_mode(0o755)).unwrap();
+    lab.install_init();
     let script = "cat /run/kiln/application.properties; echo $GREETING; ls -ld /run/kiln; id -u";
     let mut settings = InitSpec {
         launch: vec!["echo launching".to_owned()],

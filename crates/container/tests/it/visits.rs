@@ -2,6 +2,7 @@
 
 use crate::lab::{Lab, PATIENCE, SHIM, status, until};
 use kiln_container::{EnterError, Entered, Instance, InstanceSpec, enter, signal_stop, step};
+use kiln_init::{HEARTBEAT, InitSpec};
 use kiln_names::ByteSize;
 use rustix::process::{Pid, Signal, kill_process};
 use std::path::Path;
@@ -352,5 +353,37 @@ async fn a_service_cannot_keep_a_visit_from_ending() {
     assert!(entered.late && entered.lines.is_empty(), "{entered:?}");
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     until("it is alone", || alone(&lab, &spec)).await;
+    stop(&lab, &spec, &instance).await;
+}
+
+/// As a service that Kiln baked: `kiln-init` starts it, and looks at its heartbeat.
+#[tokio::test]
+async fn a_heartbeat_is_looked_at_from_inside() {
+    let lab = Lab::new();
+    lab.install_init();
+    let settings = InitSpec {
+        command: ["/bin/sh", "-c", SERVICE].map(str::to_owned).into(),
+        env: [("GREETING".to_owned(), "hello".to_owned())].into(),
+        ..InitSpec::default()
+    };
+    let (spec, instance) = service(&lab, |spec| {
+        spec.command = vec!["/kiln-init".to_owned()];
+        spec.init = Some(settings);
+    })
+    .await;
+    let look = async |age: &str| {
+        let command = ["/kiln-init", HEARTBEAT, "/tmp/mark", age].map(str::to_owned);
+        let entered = enter(Path::new(SHIM), &lab.place(&spec), &command, PATIENCE).await.unwrap();
+        (entered.code, entered.lines)
+    };
+    assert_eq!(look("60000").await, (Some(0), vec![]));
+    says(&lab, &spec, "touch -d '2001-01-01 00:00' /tmp/mark").await;
+    let (code, lines) = look("60000").await;
+    assert_eq!(code, Some(1));
+    assert!(lines[0].starts_with("/tmp/mark is ") && lines[0].ends_with(" s old, 60 s allowed"));
+    says(&lab, &spec, "rm /tmp/mark").await;
+    assert_eq!(look("60000").await, (Some(1), vec!["there is no /tmp/mark".to_owned()]));
+    let lines = says(&lab, &spec, "echo $GREETING; env | grep -c KILN || true").await;
+    assert_eq!(lines, ["hello", "0"], "{lines:?}");
     stop(&lab, &spec, &instance).await;
 }
