@@ -21,7 +21,15 @@ pub(crate) struct Kit {
 /// Ends an orchestrator at a chosen instant, as a crash would: from then on none of its tasks
 /// records anything, and all end. Tests burn it down one notch at a time; a server has none.
 #[derive(Debug, Clone, Default)]
-pub struct Fuse(Option<Arc<AtomicI64>>);
+pub struct Fuse(Option<Arc<Wick>>);
+
+/// What burns.
+#[derive(Debug)]
+struct Wick {
+    left: AtomicI64,
+    /// What is done when it has burnt down, besides.
+    then: Option<fn()>,
+}
 
 /// The fuse has blown: whoever hears this ends without another word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,21 +59,31 @@ impl Fuse {
     /// Blows at the given notch. Each commit burns two: one before it and one after it.
     #[must_use]
     pub fn at(notch: i64) -> Self {
-        Self(Some(Arc::new(AtomicI64::new(notch))))
+        Self(Some(Arc::new(Wick { left: AtomicI64::new(notch), then: None })))
+    }
+
+    /// The same, and calls `then` when it blows.
+    #[must_use]
+    pub fn that_calls(notch: i64, then: fn()) -> Self {
+        Self(Some(Arc::new(Wick { left: AtomicI64::new(notch), then: Some(then) })))
     }
 
     /// How many notches are left; negative once it has blown.
     #[must_use]
     pub fn left(&self) -> Option<i64> {
-        self.0.as_ref().map(|left| left.load(Ordering::SeqCst))
+        self.0.as_ref().map(|wick| wick.left.load(Ordering::SeqCst))
     }
 
     /// Burns one notch.
     pub(crate) fn burn(&self) -> Result<(), Blown> {
-        match &self.0 {
-            Some(left) if left.fetch_sub(1, Ordering::SeqCst) <= 0 => Err(Blown),
-            _ => Ok(()),
+        let Some(wick) = &self.0 else { return Ok(()) };
+        if wick.left.fetch_sub(1, Ordering::SeqCst) > 0 {
+            return Ok(());
         }
+        if let Some(then) = wick.then {
+            then();
+        }
+        Err(Blown)
     }
 
     /// Whether it has blown.

@@ -1,10 +1,10 @@
-//! Lets the number of instances follow the load, where the configuration asks for it.
+//! Lets the number of instances follow the load or the clock, where the configuration asks for it.
 //!
 //! A change of size is a deployment like one that a person begins: it is planned, recorded, shown,
 //! and waits for nothing that a person holds. What cannot be measured changes nothing.
 
 use crate::orchestrator::Faint;
-use crate::scaling::{Needs, needed, reason};
+use crate::scaling::{Needs, bounds, by_the_clock, needed, reason};
 use crate::{Ask, Error, Orchestrator, Request, Target, Why};
 use kiln_engine::{Figures, GroupSpec, Observation, ObservedGroup, TrafficObservation};
 use kiln_names::GroupId;
@@ -80,30 +80,22 @@ impl Scaler {
         self.groups.retain(|id, _| there.contains(id));
         for (target, scaled) in &all {
             // One whose engine does not answer has its turn later.
-            let by_requests = scaled.iter().any(|(.., scale)| scale.by == ScaleBy::Requests);
+            let by_requests = |(_, spec): &Scaled| {
+                spec.params.scale.is_some_and(|scale| scale.by == ScaleBy::Requests)
+            };
+            let by_requests = scaled.iter().any(by_requests);
             let Some(seen) = look(orchestrator, target, by_requests).await else { continue };
-            for (row, spec, scale) in scaled {
-                self.follow(orchestrator, (row, spec, scale), &seen).await;
+            for group in scaled {
+                self.follow(orchestrator, group, &seen).await;
             }
         }
         Ok(())
     }
 
-    async fn follow(
-        &mut self,
-        orchestrator: &Orchestrator,
-        (row, spec, scale): (&GroupRow, &GroupSpec, &Scale),
-        seen: &Seen,
-    ) {
+    async fn follow(&mut self, orchestrator: &Orchestrator, (row, spec): &Scaled, seen: &Seen) {
         let now_ms = orchestrator.kit().now_ms();
         let known = self.groups.entry(row.id).or_default();
-        let Some(observed) = seen.groups.group(row.id) else { return };
-        let each = known.measure(scale, (spec, observed), seen, now_ms);
-        // What has just changed is not measured.
-        let whole = observed.healthy() == row.size as usize && row.size > 0;
-        let Some(each) = each.filter(|_| whole) else { return };
-        let needed = needed(scale, each, row.size, (spec.params.min, spec.params.max));
-        let size = known.needs.note(scale, now_ms, needed, row.size);
+        let (size, why) = known.wanted((row, spec), seen, now_ms);
         if known.tried.is_some_and(|(_, tried)| tried == row.size) {
             known.tried = None;
         }
@@ -112,7 +104,7 @@ impl Scaler {
             return;
         }
         let ask = Ask::Resize { process: Some(spec.process.clone()), size };
-        let message = format!("{} to {size}: {}", spec.process, reason(scale, each));
+        let message = format!("{} to {size}: {why}", spec.process);
         let why = Why { who: WHO.to_owned(), message };
         let target = Target { app: spec.app.clone(), env: spec.env.clone() };
         match orchestrator.begin(Request { target, ask, why }).await {
@@ -123,16 +115,16 @@ impl Scaler {
     }
 }
 
-/// A group whose size follows the load, and what it follows.
-type Scaled = (GroupRow, GroupSpec, Scale);
+/// A group whose size follows the load or the clock.
+type Scaled = (GroupRow, GroupSpec);
 
 fn scaled(row: GroupRow) -> Option<Scaled> {
     if row.state != GroupState::Active.as_str() {
         return None;
     }
     let spec: GroupSpec = serde_json::from_str(&row.spec).ok()?;
-    let scale = spec.params.scale?;
-    Some((row, spec, scale))
+    let followed = spec.params.scale.is_some() || !spec.params.schedule.is_empty();
+    followed.then_some((row, spec))
 }
 
 async fn look(
@@ -152,6 +144,27 @@ async fn look(
 }
 
 impl Known {
+    /// How many instances there should be, and why. What cannot be measured stays within the bounds.
+    fn wanted(
+        &mut self,
+        (row, spec): (&GroupRow, &GroupSpec),
+        seen: &Seen,
+        now_ms: u64,
+    ) -> (u32, String) {
+        let (min, max) = bounds(&spec.params, now_ms);
+        let within = row.size.clamp(min, max);
+        let bounded = || (within, by_the_clock(&spec.params, now_ms));
+        let (Some(scale), Some(observed)) = (&spec.params.scale, seen.groups.group(row.id)) else {
+            return bounded();
+        };
+        let each = self.measure(scale, (spec, observed), seen, now_ms);
+        // What has just changed is not measured.
+        let whole = observed.healthy() == row.size as usize && row.size > 0;
+        let Some(each) = each.filter(|_| whole && within == row.size) else { return bounded() };
+        let needed = needed(scale, each, row.size, (min, max));
+        (self.needs.note(scale, now_ms, needed, row.size), reason(scale, each))
+    }
+
     /// What each instance has of what is followed; nothing where that cannot be told.
     fn measure(
         &mut self,

@@ -6,7 +6,7 @@
 //! busiest moment of it needed. (Kubernetes documentation, *Horizontal Pod Autoscaling*, "Algorithm
 //! details".)
 
-use kiln_protocol::configuration::{Scale, ScaleBy};
+use kiln_protocol::configuration::{ProcessParams, Scale, ScaleBy, in_force};
 use std::collections::VecDeque;
 
 /// How far from the target is near enough.
@@ -30,6 +30,24 @@ pub(crate) fn needed(scale: &Scale, each: f64, instances: u32, (min, max): (u32,
     let needed = (f64::from(instances) * ratio).ceil();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
     (needed as u32).clamp(min, max)
+}
+
+/// The fewest and the most instances at a time, in milliseconds since 1970.
+pub(crate) fn bounds(params: &ProcessParams, now_ms: u64) -> (u32, u32) {
+    match in_force(&params.schedule, now_ms) {
+        None => (params.min, params.max),
+        Some(entry) if params.scale.is_none() => (entry.min, entry.min),
+        Some(entry) => (entry.min, entry.max.unwrap_or(params.max).max(entry.min)),
+    }
+}
+
+/// "the schedule asks for 6 from mon-fri 07:00 on"
+pub(crate) fn by_the_clock(params: &ProcessParams, now_ms: u64) -> String {
+    let entry = in_force(&params.schedule, now_ms);
+    entry.map_or_else(
+        || "the configuration has these bounds".to_owned(),
+        |entry| format!("the schedule asks for {} from {} on", entry.min, entry.at),
+    )
 }
 
 impl Needs {

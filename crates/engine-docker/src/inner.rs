@@ -41,6 +41,8 @@ struct Own {
     launching: HashSet<InstanceId>,
     /// Those of them that were asked to stop and have not ended.
     stopping: HashSet<InstanceId>,
+    /// The checks of instances that did not end in time.
+    hanging: HashMap<InstanceId, String>,
     /// What was to be swept when the engine did not answer: all but these.
     unswept: Option<HashSet<InstanceId>>,
 }
@@ -124,6 +126,7 @@ impl Inner {
         let mut own = self.own();
         own.instances.remove(&id);
         own.stopping.remove(&id);
+        own.hanging.remove(&id);
         drop(own);
         self.sight.forget(id);
     }
@@ -134,6 +137,20 @@ impl Inner {
         own.instances.insert(id);
         own.launching.insert(id);
         Launching { inner: self, id }
+    }
+
+    /// The check of an instance that did not end in time.
+    pub(crate) fn hanging(&self, id: InstanceId) -> Option<String> {
+        self.own().hanging.get(&id).cloned()
+    }
+
+    /// Notes that the check of an instance hangs, or does no more.
+    pub(crate) fn note_hanging(&self, id: InstanceId, exec: Option<String>) {
+        let hanging = &mut self.own().hanging;
+        match exec {
+            Some(exec) => hanging.insert(id, exec),
+            None => hanging.remove(&id),
+        };
     }
 
     /// Notes that an instance was asked to stop.

@@ -8,7 +8,7 @@ use crate::placement::Placement;
 use kiln_image::ImageConfig;
 use kiln_init::{PROGRAM, RUN_DIR, SPEC_VARIABLE};
 use kiln_keeper::{Birth, init, over_image};
-use kiln_protocol::configuration::Network;
+use kiln_protocol::configuration::{InsideCheck, Network};
 use kiln_protocol::recipe::AbsolutePath;
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroU16;
@@ -39,6 +39,8 @@ pub(crate) struct Made {
     pub(crate) capabilities: Vec<String>,
     /// Places in memory, each with its mode.
     pub(crate) writable: BTreeMap<String, Mode>,
+    /// What is looked at inside, and how long the start may take.
+    pub(crate) inside: Option<(InsideCheck, std::time::Duration)>,
     pub(crate) stop_signal: String,
     pub(crate) stop_timeout: std::time::Duration,
     pub(crate) network: Network,
@@ -106,6 +108,10 @@ impl Made {
             pids: i64::from(group.params.pids),
             capabilities: run.capabilities.iter().map(|c| c.as_str().to_owned()).collect(),
             writable: writable(birth),
+            inside: group.params.inside_check.clone().map(|check| {
+                let startup = group.params.startup_check.timeout.get();
+                (check, startup)
+            }),
             stop_signal: run.stop.signal.as_str().to_owned(),
             stop_timeout: run.stop.timeout.get(),
             network: group.params.network,

@@ -10,9 +10,9 @@ use crate::trouble::Trouble;
 use crate::{images, logs, network, single, swarm, usage};
 use futures_util::future::try_join_all;
 use kiln_engine::{Capabilities, Drift, EngineError, Exit, GroupSpec, Resources};
-use kiln_keeper::{Birth, Log, Look, NotLaunched, Runtime, Sample, Size, Wish};
+use kiln_keeper::{Birth, Log, Look, Looked, NotLaunched, Runtime, Sample, Size, Wish};
 use kiln_names::{ByteSize, Digest, InstanceId};
-use kiln_protocol::configuration::Network;
+use kiln_protocol::configuration::{InsideCheck, Network};
 use kiln_store::Write;
 use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashSet};
@@ -214,6 +214,17 @@ impl Runtime for DockerRuntime {
         match self.mode() {
             Mode::Single => self.inner.spawn(single::stop(inner, birth)),
             Mode::Swarm => self.inner.spawn(swarm::stop(inner, birth.id)),
+        }
+    }
+
+    async fn look_inside(&self, birth: &Birth, check: &InsideCheck) -> Looked {
+        match self.mode() {
+            Mode::Single => {
+                let command = kiln_keeper::command(check);
+                single::look::look(&self.inner, birth.id, command, check.timeout.get()).await
+            }
+            // A task runs once its check has passed, and ends when it fails.
+            Mode::Swarm => Looked::Passed("checked by the Swarm".to_owned()),
         }
     }
 

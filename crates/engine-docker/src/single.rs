@@ -2,6 +2,7 @@
 
 pub(crate) mod drift;
 pub(crate) mod launch;
+pub(crate) mod look;
 pub(crate) mod read;
 pub(crate) mod secrets;
 pub(crate) mod watch;

@@ -5,11 +5,11 @@ use crate::inner::{Inner, LAUNCHES_AT_ONCE};
 use crate::labels::Labels;
 use crate::log::LocalLog;
 use crate::{LocalRuntime, drift, exits, frozen, sweep};
-use kiln_container::{Adopted, ProcessIdent};
+use kiln_container::{Adopted, EnterError, Entered, ProcessIdent};
 use kiln_engine::{Capabilities, Drift, EngineError, Exit, GroupSpec, KeptVolume};
-use kiln_keeper::{Birth, Log, Look, NotLaunched, Runtime, Sample, Size, Wish, chain};
-use kiln_names::{ByteSize, Digest, EnvName, InstanceId, SecretValue};
-use kiln_protocol::configuration::Network;
+use kiln_keeper::{Birth, Log, Look, Looked, NotLaunched, Runtime, Sample, Size, Wish, chain};
+use kiln_names::{ByteSize, Digest, EnvName, InstanceId, SecretValue, Span};
+use kiln_protocol::configuration::{InsideCheck, Network};
 use kiln_store::{StoreError, Write, local, releases};
 use std::collections::{BTreeSet, HashSet};
 use std::net::SocketAddr;
@@ -106,6 +106,17 @@ impl Runtime for LocalRuntime {
         }
     }
 
+    async fn look_inside(&self, birth: &Birth, check: &InsideCheck) -> Looked {
+        let machine = &self.inner.machine;
+        let (dir, command) = (machine.instance_dir(birth.id), kiln_keeper::command(check));
+        let limit = check.timeout.get();
+        match kiln_container::enter(&machine.program, &dir, &command, limit).await {
+            Ok(entered) => looked(&entered, check.timeout),
+            Err(EnterError::Refused(why)) => Looked::Failed(why),
+            Err(error) => Looked::Unknown(chain(&error)),
+        }
+    }
+
     async fn exit(&self, id: InstanceId, limit: Option<ByteSize>) -> Result<Exit, String> {
         let inner = self.inner.clone();
         let record = blocking(move || inner.machine.exit_record(id)).await;
@@ -181,6 +192,17 @@ pub(crate) async fn blocking<T: Send + 'static>(
 /// The database may be busy or the disk full for a while.
 pub(crate) fn store(error: &StoreError) -> EngineError {
     EngineError::retry(chain(error))
+}
+
+fn looked(entered: &Entered, limit: Span) -> Looked {
+    let said = entered.lines.last().map(|line| format!(": {line}")).unwrap_or_default();
+    match (entered.late, entered.code, entered.signal) {
+        (true, ..) => Looked::Failed(format!("it did not end within {limit}{said}")),
+        (false, Some(0), _) => Looked::Passed(format!("exited with code 0{said}")),
+        (false, Some(code), _) => Looked::Failed(format!("exited with code {code}{said}")),
+        (false, None, Some(signal)) => Looked::Failed(format!("ended by signal {signal}{said}")),
+        (false, None, None) => Looked::Unknown("nothing tells how it ended".to_owned()),
+    }
 }
 
 async fn launch(inner: &Arc<Inner>, birth: &Birth) -> Result<ProcessIdent, String> {

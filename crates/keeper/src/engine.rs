@@ -217,8 +217,8 @@ impl Keeper {
     }
 
     fn seen(&self, model: &Model, group: &Group, instance: &Instance) -> ObservedInstance {
-        let said = model.router.instances.get(&instance.id);
-        let last_check = said.map(|s| s.last_check.clone()).filter(|text| !text.is_empty());
+        let said = model.said(group, instance).map(|(_, said)| said.to_owned());
+        let last_check = said.filter(|text| !text.is_empty());
         let exit = match &instance.phase {
             crate::model::Phase::Exited(exit) => Some(exit.clone()),
             _ => None,

@@ -206,7 +206,11 @@ async fn forget(inner: &Inner, id: GroupId) -> Result<(), StoreError> {
 fn never_passed(inner: &Inner, group: GroupId, instance: InstanceId) -> String {
     let model = inner.model();
     let within = model.groups.get(&group).map(|g| g.spec.params.startup_check.timeout);
-    let said = model.router.instances.get(&instance).map(|said| said.last_check.as_str());
+    let known = model.groups.get(&group);
+    let known =
+        known.and_then(|group| Some((group, group.instances.iter().find(|it| it.id == instance)?)));
+    let said =
+        known.and_then(|(group, instance)| model.said(group, instance)).map(|(_, said)| said);
     format!(
         "the start-up check did not pass within {}: {}",
         within.unwrap_or_default(),

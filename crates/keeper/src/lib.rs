@@ -20,6 +20,7 @@
 //! * Out of the table → in flight zero or deadline → stop signal, always in that order.
 //! * An address is given out again only after the router acknowledged a table without it.
 
+mod checks;
 mod drain;
 mod drift;
 mod engine;
@@ -39,9 +40,10 @@ mod told;
 mod traffic;
 mod usage;
 
+pub use checks::command;
 pub use exits::{chain, never_started};
 pub use link::{Elsewhere, FIRST_TABLE, LEASE, Link, MOST, NotHeard, Said};
-pub use runtime::{Birth, Log, Look, NotLaunched, Runtime, Sample, Size, Wish};
+pub use runtime::{Birth, Log, Look, Looked, NotLaunched, Runtime, Sample, Size, Wish};
 pub use scope::Scope;
 pub use told::{init, over_image};
 

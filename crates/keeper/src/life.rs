@@ -2,7 +2,7 @@
 
 use crate::inner::Inner;
 use crate::model::{PORTLESS_START, Phase};
-use crate::{Birth, NotLaunched, Wish, exits, usage};
+use crate::{Birth, NotLaunched, Wish, checks, exits, usage};
 use kiln_engine::Exit;
 use kiln_names::InstanceId;
 use kiln_store::peaks::{self, PeakRow};
@@ -101,7 +101,9 @@ pub(crate) fn runs(inner: &Arc<Inner>, birth: &Birth, address: SocketAddr) {
     }
     inner.link.touch();
     inner.changed();
-    if birth.spec.run.port.is_none() {
+    if let Some(check) = &birth.spec.params.inside_check {
+        inner.spawn(checks::watch(inner.clone(), birth.clone(), check.clone()));
+    } else if birth.spec.run.port.is_none() {
         inner.spawn(settle(inner.clone()));
     }
 }

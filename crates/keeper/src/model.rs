@@ -75,6 +75,8 @@ pub(crate) struct Instance {
     pub(crate) started: bool,
     /// What its start waits for, in words.
     pub(crate) waits_for: Option<String>,
+    /// What was seen inside, where its check looks there.
+    pub(crate) inside: Option<Inside>,
     /// Since when its check passes, without a break.
     pub(crate) healthy_since: Option<Instant>,
     /// Since when the router calls it unhealthy.
@@ -89,6 +91,14 @@ pub(crate) struct Instance {
     pub(crate) usage: Option<Usage>,
     /// When that was, and the processor time it had used by then.
     pub(crate) cpu_seen: Option<(Instant, Duration)>,
+}
+
+/// What a check from inside says of an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Inside {
+    pub(crate) health: Health,
+    /// What was seen, in words.
+    pub(crate) said: String,
 }
 
 /// Where an instance is in its life, as the keeper drives it.
@@ -127,7 +137,17 @@ struct SlotFailures {
 impl Model {
     /// The state of an instance as people see it.
     pub(crate) fn state(&self, group: &Group, instance: &Instance, now: Instant) -> InstanceState {
-        state(group, instance, self.router.instances.get(&instance.id), now)
+        state(group, instance, self.said(group, instance).map(|(health, _)| health), now)
+    }
+
+    /// What the checks of an instance say of it, and in which words: the worse of what the router and
+    /// what a look inside says, where it has both. Nothing where none of them has said anything.
+    pub(crate) fn said<'a>(
+        &'a self,
+        group: &Group,
+        instance: &'a Instance,
+    ) -> Option<(Health, &'a str)> {
+        said(&self.router, &group.spec, instance)
     }
 
     /// Takes what the router says of these groups, and notes which instances pass their check since
@@ -151,24 +171,24 @@ impl Model {
     /// Notes which instances pass, and ends rows of failures that they disprove.
     pub(crate) fn note_health(&mut self, now: Instant) {
         for group in self.groups.values_mut() {
-            let checked = group.spec.run.port.is_some();
+            let (spec, failures) = (&group.spec, &mut group.failures);
             for instance in &mut group.instances {
-                let said = self.router.instances.get(&instance.id);
-                let healthy = is_healthy(checked, instance, said, now);
+                let said = said(&self.router, spec, instance).map(|(health, _)| health);
+                let healthy = is_healthy(is_checked(spec), instance, said, now);
                 let proven = instance.healthy_since.is_some_and(|since| now - since >= PROVEN);
                 if proven {
-                    group.failures.slots.remove(&instance.slot);
+                    failures.slots.remove(&instance.slot);
                 }
                 instance.healthy_since = healthy.then(|| instance.healthy_since.unwrap_or(now));
                 // Unhealthy, unlike failed, is said only of one that passed before: perhaps under
                 // the server before this one.
-                let unhealthy = said.is_some_and(|s| s.health == Health::Unhealthy);
+                let unhealthy = said == Some(Health::Unhealthy);
                 let since = instance.unhealthy_since.unwrap_or(now);
                 instance.unhealthy_since = unhealthy.then_some(since);
                 let passed = healthy || unhealthy;
                 if passed && !instance.passed {
                     instance.passed = true;
-                    group.failures.unproven = 0;
+                    failures.unproven = 0;
                 }
             }
         }
@@ -301,6 +321,7 @@ impl Instance {
             phase: Phase::Launching,
             started: false,
             waits_for: None,
+            inside: None,
             healthy_since: None,
             unhealthy_since: None,
             passed: false,
@@ -363,15 +384,43 @@ fn pause_after(exits: u32) -> Duration {
     }
 }
 
-fn is_healthy(
-    checked: bool,
-    instance: &Instance,
-    said: Option<&InstanceStatus>,
-    now: Instant,
-) -> bool {
+/// Whether anything is looked at but that it runs.
+fn is_checked(spec: &GroupSpec) -> bool {
+    spec.run.port.is_some() || spec.params.inside_check.is_some()
+}
+
+fn said<'a>(
+    router: &'a RouterView,
+    spec: &GroupSpec,
+    instance: &'a Instance,
+) -> Option<(Health, &'a str)> {
+    let outside = router.instances.get(&instance.id);
+    let outside = outside.map(|said| (said.health, said.last_check.as_str()));
+    let inside = instance.inside.as_ref().map(|seen| (seen.health, seen.said.as_str()));
+    match (spec.run.port.is_some(), spec.params.inside_check.is_some()) {
+        (true, false) => outside,
+        (false, _) => inside,
+        (true, true) => {
+            let (outside, inside) = (outside?, inside?);
+            Some(if severity(inside.0) >= severity(outside.0) { inside } else { outside })
+        }
+    }
+}
+
+const fn severity(health: Health) -> u8 {
+    match health {
+        Health::Healthy => 0,
+        Health::Presumed => 1,
+        Health::Starting => 2,
+        Health::Unhealthy => 3,
+        Health::Failed => 4,
+    }
+}
+
+fn is_healthy(checked: bool, instance: &Instance, said: Option<Health>, now: Instant) -> bool {
     match (&instance.phase, checked) {
         (Phase::Running(since), false) => now - *since >= PORTLESS_START,
-        (Phase::Running(_), true) => match said.map(|said| said.health) {
+        (Phase::Running(_), true) => match said {
             Some(Health::Healthy) => true,
             // What a router that came back supposes is no news of one that never passed.
             Some(Health::Presumed) => instance.passed,
@@ -381,19 +430,14 @@ fn is_healthy(
     }
 }
 
-fn state(
-    group: &Group,
-    instance: &Instance,
-    said: Option<&InstanceStatus>,
-    now: Instant,
-) -> InstanceState {
-    let checked = group.spec.run.port.is_some();
+fn state(group: &Group, instance: &Instance, said: Option<Health>, now: Instant) -> InstanceState {
+    let checked = is_checked(&group.spec);
     match &instance.phase {
         Phase::Launching => InstanceState::Pending,
         Phase::Draining => InstanceState::Draining,
         Phase::Exited(_) => InstanceState::Exited,
         Phase::Running(_) if is_healthy(checked, instance, said, now) => InstanceState::Healthy,
-        Phase::Running(_) => match said.map(|said| said.health) {
+        Phase::Running(_) => match said {
             Some(Health::Unhealthy | Health::Failed) => InstanceState::Unhealthy,
             _ => InstanceState::Starting,
         },
@@ -432,22 +476,19 @@ mod tests {
         let health = |passed, health| {
             let mut instance = instance(0, passed);
             instance.phase = Phase::Running(now);
-            let group = GroupId::from_random([1; 4]);
-            let said = InstanceStatus {
-                id: instance.id,
-                group,
-                health,
-                since_ms: 0,
-                last_check: String::new(),
-                in_flight: 0,
-                draining: false,
-            };
-            is_healthy(true, &instance, Some(&said), now)
+            is_healthy(true, &instance, Some(health), now)
         };
         assert!(health(false, Health::Healthy));
         assert!(health(true, Health::Presumed));
         assert!(!health(false, Health::Presumed));
         assert!(!health(true, Health::Unhealthy));
+    }
+
+    #[test]
+    fn who_is_looked_at_twice_is_as_well_as_the_worse_of_both() {
+        use Health::{Failed, Healthy, Presumed, Starting, Unhealthy};
+        let order = [Healthy, Presumed, Starting, Unhealthy, Failed];
+        assert!(order.is_sorted_by_key(|health| severity(*health)));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use kiln_engine::{
     without_settings,
 };
 use kiln_names::{ByteSize, Digest, EnvName, InstanceId};
+use kiln_protocol::configuration::InsideCheck;
 use kiln_store::Write;
 use kiln_store::local::InstanceRow;
 use serde_json::{Map, Value};
@@ -109,6 +110,9 @@ pub trait Runtime: Send + Sync + std::fmt::Debug {
     /// Sends the stop signal; the runtime sees to it that it is killed after its stop timeout.
     async fn stop(&self, birth: &Birth);
 
+    /// Looks into an instance that runs, as its check says.
+    async fn look_inside(&self, birth: &Birth, check: &InsideCheck) -> Looked;
+
     /// How an instance ended that did. `limit` is the memory that it might use, where that is known.
     /// The time of the end is set by the keeper.
     ///
@@ -180,6 +184,17 @@ pub trait Runtime: Send + Sync + std::fmt::Debug {
 pub trait Log: Send + std::fmt::Debug {
     /// The raw lines that came since the last look. `None` once nothing is left of the instance.
     async fn more(&mut self) -> Option<Vec<String>>;
+}
+
+/// What a look into an instance has shown, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Looked {
+    /// All is well.
+    Passed(String),
+    /// It is not.
+    Failed(String),
+    /// Nobody could look.
+    Unknown(String),
 }
 
 /// What an instance is started from.

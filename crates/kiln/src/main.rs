@@ -7,6 +7,7 @@ mod config_hook;
 mod daemon;
 mod data;
 mod down;
+mod fuse;
 mod join;
 mod notify;
 mod parts;

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use kiln_bakery::Bakery;
 use kiln_container::{Boot, Network};
 use kiln_deploy::ports::Engines;
-use kiln_deploy::{Fuse, Orchestrator, Ports};
+use kiln_deploy::{Orchestrator, Ports};
 use kiln_engine::Runner;
 use kiln_engine_local::{MachineSettings, Settings};
 use kiln_keeper::Link;
@@ -92,7 +92,7 @@ async fn assemble(data: &Data, settings: &Server, address: SocketAddr) -> Result
         hooks: Arc::new(RunHooks::new(runner.clone())),
         clock: clock.clone(),
         ids: Arc::new(RandomIds),
-        fuse: Fuse::none(),
+        fuse: crate::fuse::laid(data),
     };
     let orchestrator = Orchestrator::new(database.clone(), ports);
     let install = data.install;

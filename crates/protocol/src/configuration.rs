@@ -8,6 +8,7 @@ mod check;
 mod external;
 mod file;
 mod hooks;
+mod inside;
 mod launch;
 mod limits;
 mod params;
@@ -16,12 +17,14 @@ mod properties;
 mod read;
 mod resolve;
 mod scale;
+mod schedule;
 mod volumes;
 
 pub use analysis::{Analysis, NotEnoughData};
 pub use external::External;
 pub use file::{ConfigurationFile, InvalidConfiguration};
 pub use hooks::{Hook, HookPoint, Hooks};
+pub use inside::{InsideCheck, Look};
 pub use launch::LaunchData;
 pub use limits::*;
 pub use params::{CanaryStep, DeploymentParams, DeploymentSettings, Pauses, Strategy};
@@ -30,6 +33,7 @@ pub use process_params::{
 };
 pub use properties::{Properties, variable_name, variables};
 pub use scale::{Scale, ScaleBy};
+pub use schedule::{Scheduled, WeekTime, in_force};
 pub use volumes::Volume;
 
 /// The three files of one commit, each valid by itself.

@@ -1,6 +1,6 @@
 //! Checking instances for as long as they are in the table.
 
-mod judge;
+pub(crate) mod judge;
 mod probe;
 
 use crate::instance::Instance;

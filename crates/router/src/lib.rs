@@ -45,6 +45,7 @@ mod tunnel;
 mod upstream;
 
 pub use control::{ApplyError, Control, StatusError};
+pub use health::judge::Judge;
 pub use serve::{RouterError, Settings, Socket, leaving, run};
 pub use status::{GroupStatus, Health, InstanceStatus, Latency, Status};
 pub use stored::StoredError;

@@ -10,7 +10,7 @@ use std::time::Duration;
 const SOON: Duration = Duration::from_secs(60);
 
 /// A Kiln that knows the base `debian-12`.
-fn kiln() -> Kiln {
+pub(crate) fn kiln() -> Kiln {
     let kiln = Kiln::start();
     let archive = debian(&suite(), &["python3"]).unwrap();
     kiln.done(["base", "bake", "debian-12", "--rootfs", &archive.to_string_lossy()]);

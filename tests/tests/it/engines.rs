@@ -248,3 +248,43 @@ pub(crate) fn healthy(kiln: &Kiln) -> usize {
     let all = kiln.list(["instances", "hello", "prod"]);
     all.iter().filter(|one| one["state"] == "healthy").count()
 }
+
+/// Works for three seconds, and hangs from then on.
+const HANGS: &str = r#"[process.worker]
+command = ["/bin/sh", "-c",
+    "n=0; while [ $n -lt 30 ]; do : > /tmp/alive; sleep 0.1; n=$((n+1)); done; sleep 3600"]
+stop = { timeout = "1s" }
+"#;
+
+/// A worker that hangs is seen by its heartbeat wherever it runs, and replaced.
+fn a_hanging_worker_is_replaced(kiln: &Kiln) {
+    let project = Project::serving(kiln, "hello", "works\n");
+    project.recipe(HANGS);
+    let params = r#"{"min": 1, "healthCheck": {"type": "heartbeat", "file": "/tmp/alive",
+        "maxAge": "1s", "interval": "300ms"}}"#;
+    let _put = kiln.put("hello", "deployment-params.json", params).exits(0);
+    kiln.done(["ship", "hello", "prod", "--dir", project.dir(), "-m", "works"]);
+    let healthy = || {
+        let mut instances = kiln.list(["instances", "hello", "prod"]).into_iter();
+        instances.find(|instance| instance["state"] == "healthy").map(|it| it["id"].clone())
+    };
+    let first = kiln_tests::until_some("it works", SOON, healthy);
+    until("another one takes its place", SOON, || healthy().is_some_and(|id| id != first));
+    stop(kiln);
+}
+
+#[test]
+fn a_worker_that_hangs_on_a_docker_engine_is_seen_by_its_heartbeat_and_replaced() {
+    let docker = Docker::with_networks(&[]);
+    let kiln = Kiln::with_tiny();
+    prod_on(&kiln, &docker, &[]);
+    a_hanging_worker_is_replaced(&kiln);
+}
+
+#[test]
+fn a_worker_that_hangs_on_a_swarm_is_seen_by_its_heartbeat_and_replaced() {
+    let docker = Docker::swarm();
+    let kiln = Kiln::with_tiny();
+    prod_on(&kiln, &docker, &["--set", "swarm=true"]);
+    a_hanging_worker_is_replaced(&kiln);
+}

@@ -228,3 +228,76 @@ fn the_loss_of_up_alone_is_noticed_by_nobody_and_the_next_up_takes_over() {
     let report = running.stop();
     assert_eq!(report.failures(), 0, "{report}{}", kiln.logs());
 }
+
+/// Two more versions, to go from one to the other without baking.
+fn two_more(kiln: &Kiln, project: &Project) {
+    for version in ["2", "3"] {
+        project.says(&format!("hello {version}\n"));
+        kiln.done(["bake", "hello", version, "--dir", project.dir()]);
+    }
+}
+
+/// Deploys with a server that kills itself at the given notch: two for each commit, one before it and
+/// one after it. Answers whether it came to that.
+fn deploy_with_fuse(kiln: &Kiln, allowed: &Allowed, version: &str, notch: u32) -> bool {
+    std::fs::write(kiln.data().join("fuse"), notch.to_string()).unwrap();
+    kill_server(kiln);
+    let armed = kiln.pid(Part::Server).unwrap();
+    let newest = || kiln.list(["deployments", "hello", "prod"]).remove(0)["id"].clone();
+    let before = newest();
+    allowed.also(format!("hello {version}"));
+    let deploy = kiln.run(["deploy", "hello", "prod", &format!("hello:{version}"), "-m", "on"]);
+    until("the server answers", SOON, || kiln.run(["status"]).code == Some(0));
+    let burnt = kiln.pid(Part::Server).unwrap() != armed;
+    let id = newest();
+    if id == before {
+        assert!(burnt, "{deploy}");
+        // It died before anybody was told that there is a deployment: there is none.
+        kiln.done(["deploy", "hello", "prod", &format!("hello:{version}"), "-m", "once more"]);
+    } else {
+        let _watched = kiln.run(["watch", id.as_str().unwrap()]);
+        let ended = kiln.json(["deployment", id.as_str().unwrap()]);
+        assert_eq!(ended["state"], "completed", "notch {notch}: {ended:#}{}", kiln.logs());
+    }
+    allowed.only(format!("hello {version}"));
+    assert_eq!(kiln.get("hello").text(), format!("hello {version}\n"));
+    burnt
+}
+
+#[test]
+fn a_server_killed_around_every_record_of_a_deployment_costs_no_request() {
+    let (kiln, project) = serving();
+    two_more(&kiln, &project);
+    let (allowed, guard) = (Allowed::only_now("hello 1"), kiln.guard());
+    let running = load(&kiln, &allowed);
+    let mut notches = 0;
+    while deploy_with_fuse(&kiln, &allowed, ["2", "3"][notches as usize % 2], notches) {
+        notches += 1;
+    }
+    assert!(notches > 20, "a deployment has more than ten commits, not {notches} / 2");
+    note(&format!("killed at {notches} moments"));
+    Storm::new(&kiln, &project).passes(running, &guard);
+}
+
+#[test]
+fn a_server_killed_around_records_of_other_strategies_costs_no_request() {
+    let (kiln, project) = serving();
+    two_more(&kiln, &project);
+    let (allowed, guard, chance) =
+        (Allowed::only_now("hello 1"), kiln.guard(), Chance::announced());
+    let running = load(&kiln, &allowed);
+    let notches: Vec<u32> = (2..36).collect();
+    let canary = r#"{"type": "canary", "steps": [{"weight": 50, "duration": "100ms"}]}"#;
+    for strategy in [canary, r#"{"type": "rolling"}"#, r#"{"type": "one-by-one"}"#] {
+        let params = format!(r#"{{"strategy": {strategy}}}"#);
+        let _put = kiln.put("hello", "deployment-params.json", &params).exits(0);
+        let mut burnt = 0;
+        for n in 0..6 {
+            let notch = *chance.one_of(&notches);
+            burnt += u32::from(deploy_with_fuse(&kiln, &allowed, ["2", "3"][n % 2], notch));
+        }
+        note(&format!("{strategy}: killed {burnt} times of 6"));
+        assert!(burnt > 0, "{strategy}");
+    }
+    Storm::new(&kiln, &project).passes(running, &guard);
+}

@@ -11,6 +11,7 @@ use crate::kit::Kit;
 use crate::place::{Claim, GroupRef, KnownGroup};
 use crate::plan::{Cast, Plan, Shares, actions, same_requests};
 use crate::ports::ImageFacts;
+use crate::scaling::bounds;
 use crate::{Ask, Problem, Release, Request, Target};
 use kiln_engine::{GroupSpec, UserData};
 use kiln_names::{CommitId, Digest, GroupId, GroupName, GroupNumber};
@@ -137,7 +138,7 @@ async fn cold(
     let release = release.with_secrets(pinned);
     let number = GroupNumber(around.place.last_number + 1);
     draft.done("choose names", number.to_string());
-    let new = sized(around, render(kit, &release, number, &configuration, &facts));
+    let new = sized(kit, around, render(kit, &release, number, &configuration, &facts));
     let new = draft.decide("render specs", check_capabilities(around, new))?;
     let settings = configuration.params.settings.clone();
     let number = Some(number);
@@ -186,13 +187,16 @@ fn render(
     facts.processes.iter().map(spec).collect()
 }
 
-/// Where the size follows the load, as many as the load has by now asked for.
-fn sized(around: &Surroundings, mut specs: Vec<GroupSpec>) -> Vec<GroupSpec> {
-    for spec in specs.iter_mut().filter(|spec| spec.params.scale.is_some()) {
+/// Where the size follows the load or the clock, as many as they have by now asked for.
+fn sized(kit: &Kit, around: &Surroundings, mut specs: Vec<GroupSpec>) -> Vec<GroupSpec> {
+    let follows =
+        |spec: &&mut GroupSpec| spec.params.scale.is_some() || !spec.params.schedule.is_empty();
+    for spec in specs.iter_mut().filter(follows) {
+        let (min, max) = bounds(&spec.params, kit.now_ms());
         let mut active = around.place.in_state(GroupState::Active);
-        if let Some(active) = active.find(|group| group.spec.process == spec.process) {
-            spec.params.desired = active.size.clamp(spec.params.min, spec.params.max);
-        }
+        let active = active.find(|group| group.spec.process == spec.process);
+        let now = active.map_or(spec.params.desired, |active| active.size);
+        spec.params.desired = now.clamp(min, max);
     }
     specs
 }

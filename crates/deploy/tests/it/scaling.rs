@@ -1,11 +1,14 @@
-//! The number of instances follows the load.
+//! The number of instances follows the load, or the clock.
 
 use crate::world::{World, deploy, eventually, target};
-use kiln_deploy::Orchestrator;
+use kiln_deploy::{ManualClock, Orchestrator};
 use kiln_engine::Figures;
+use kiln_engine::sim::Pace;
 use kiln_names::{Digest, GroupId};
 use kiln_protocol::deployment::DeploymentState::Completed;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// Requests that come at a rate which may change.
 #[derive(Default)]
@@ -72,7 +75,30 @@ async fn what_cannot_be_measured_changes_nothing() {
     let orchestrator = world.start().await;
     deploy(&orchestrator, "one").await;
     // Ten looks: this engine tells nothing of processors.
-    world.clock.sleep(std::time::Duration::from_secs(50)).await;
+    world.clock.sleep(Duration::from_secs(50)).await;
     assert_eq!(size(&orchestrator).await, 2);
     assert_eq!(orchestrator.deployments(None, None, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn the_size_follows_the_clock() {
+    // Monday the 4th of January 2027, a minute before seven.
+    let clock = Arc::new(ManualClock::at(1_799_020_800_000 + 419 * 60_000));
+    let world = World::with(Pace::Instant, clock.clone()).await;
+    let schedule =
+        r#"{"schedule": [{"at": "mon-fri 07:00", "min": 6}, {"at": "20:00", "min": 3}]}"#;
+    world.configure("{}", "[]", schedule);
+    let orchestrator = world.start().await;
+    deploy(&orchestrator, "1").await;
+    assert_eq!(size(&orchestrator).await, 3, "as many as by that time");
+    clock.advance(Duration::from_secs(61));
+    eventually("the day has begun", async || {
+        clock.advance(Duration::from_secs(6));
+        size(&orchestrator).await == 6
+    })
+    .await;
+    let newest = &orchestrator.deployments(None, None, 1).await.unwrap()[0];
+    assert_eq!(newest.message, "web to 6: the schedule asks for 6 from mon-fri 07:00 on");
+    deploy(&orchestrator, "2").await;
+    assert_eq!(size(&orchestrator).await, 6, "the next release has as many");
 }

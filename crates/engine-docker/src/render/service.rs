@@ -8,7 +8,7 @@ use super::{Made, Mode, SECRETS_DIR, number};
 use crate::placement::Placement;
 use bollard::models::{
     EndpointPortConfig, EndpointPortConfigProtocolEnum, EndpointPortConfigPublishModeEnum,
-    EndpointSpec, EndpointSpecModeEnum, Limit, Mount, MountTmpfsOptions, MountType,
+    EndpointSpec, EndpointSpecModeEnum, HealthConfig, Limit, Mount, MountTmpfsOptions, MountType,
     NetworkAttachmentConfig, ResourceObject, ServiceSpec, ServiceSpecMode,
     ServiceSpecModeReplicated, ServiceSpecUpdateConfig, ServiceSpecUpdateConfigFailureActionEnum,
     ServiceSpecUpdateConfigOrderEnum, TaskSpec, TaskSpecContainerSpec, TaskSpecContainerSpecFile,
@@ -17,7 +17,8 @@ use bollard::models::{
     TaskSpecRestartPolicy, TaskSpecRestartPolicyConditionEnum,
 };
 use kiln_names::SecretName;
-use kiln_protocol::configuration::Network;
+use kiln_protocol::configuration::{InsideCheck, Network};
+use std::time::Duration;
 
 /// No node is called so. A service that may only run there is stopped, and its task with its exit
 /// code and log stays, where one of no replicas loses them within a quarter of a second.
@@ -147,6 +148,7 @@ fn container(made: Made, secrets: &[Kept]) -> TaskSpecContainerSpec {
             no_new_privileges: Some(true),
             ..TaskSpecContainerSpecPrivileges::default()
         }),
+        health_check: made.inside.as_ref().map(health),
         stop_signal: Some(made.stop_signal),
         stop_grace_period: Some(
             u64::try_from(made.stop_timeout.as_nanos()).map_or(i64::MAX, number),
@@ -157,6 +159,21 @@ fn container(made: Made, secrets: &[Kept]) -> TaskSpecContainerSpec {
         capability_drop: Some(vec!["ALL".to_owned()]),
         ulimits: Some(ulimits()),
         ..TaskSpecContainerSpec::default()
+    }
+}
+
+/// Docker makes the check on whatever node the task is, and ends a container that fails it.
+fn health((check, startup): &(InsideCheck, Duration)) -> HealthConfig {
+    let nanos = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
+    let mut test = kiln_keeper::command(check);
+    test.insert(0, "CMD".to_owned());
+    HealthConfig {
+        test: Some(test),
+        interval: Some(nanos(check.interval.get())),
+        timeout: Some(nanos(check.timeout.get())),
+        retries: Some(i64::from(check.unhealthy_threshold)),
+        start_period: Some(nanos(*startup)),
+        ..HealthConfig::default()
     }
 }
 

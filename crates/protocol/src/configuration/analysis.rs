@@ -122,7 +122,7 @@ mod tests {
         let params = |more: &str| DeploymentParams::parse(&format!("{{\"analysis\": {{}}{more}}}"));
         assert!(params("").unwrap_err().to_string().contains("set `watch`"));
         let alone = params(r#", "strategy": {"type": "highlander"}"#);
-        assert!(alone.unwrap_err().to_string().contains("a highlander is alone"));
+        assert!(alone.unwrap_err().to_string().contains("there are none to compare with"));
         let steps = r#"[{"weight": 5, "duration": "10m"}]"#;
         let canary = format!(r#", "strategy": {{"type": "canary", "steps": {steps}}}"#);
         assert!(params(&canary).is_ok());

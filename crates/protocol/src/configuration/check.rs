@@ -1,7 +1,7 @@
 //! What only the image can show to be wrong.
 
 use super::{Configuration, ConfigurationFile, InvalidConfiguration, ScaleBy};
-use crate::configuration::params::{CheckChoices, Override};
+use crate::configuration::params::{CheckChoices, Override, Way};
 use crate::document::{Mistake, Place};
 use crate::recipe::{ImageProcess, Processes};
 use crate::suggest::nearest;
@@ -37,6 +37,7 @@ impl Configuration {
             .try_for_each(|own| check_override(own, processes))
             .and_then(|()| self.check_routes(app, env, processes))
             .and_then(|()| self.check_scales(app, env, processes))
+            .and_then(|()| self.check_schedules(app, env, processes))
             .map_err(|mistake| ConfigurationFile::Params.invalid(mistake))
     }
 
@@ -80,6 +81,25 @@ impl Configuration {
         Ok(())
     }
 
+    /// Whoever has routes has an instance at every time.
+    fn check_schedules(
+        &self,
+        app: &AppName,
+        env: &EnvName,
+        processes: &Processes<ImageProcess>,
+    ) -> Result<(), Mistake> {
+        for (name, process) in processes.iter() {
+            let params = self.params.resolve(app, env, name, process.port.is_some());
+            let none = params.schedule.iter().find(|entry| entry.min == 0);
+            if let Some(entry) = none.filter(|_| !params.routes.is_empty()) {
+                let words =
+                    format!("{name} has routes: nobody would serve them from {} on", entry.at);
+                return Err(self.place_of(name).refuse(words));
+            }
+        }
+        Ok(())
+    }
+
     fn place_of(&self, process: &ProcessName) -> Place {
         let top = || Place { line: 1, column: 1, path: String::new() };
         self.params.override_of(process).map_or_else(top, |own| own.place.clone())
@@ -93,9 +113,15 @@ fn check_override(own: &Override, processes: &Processes<ImageProcess>) -> Result
     let choices = &own.choices;
     let routed = choices.routes.as_ref().is_some_and(|routes| !routes.is_empty());
     let unrouted = choices.routes.as_ref().is_some_and(Vec::is_empty);
-    let checked = [&choices.health_check, &choices.startup_check]
-        .into_iter()
-        .any(|check| *check != CheckChoices::default());
+    // Those that look from inside need none.
+    let inside = matches!(choices.health_check.way, Some(Way::Inside(_)));
+    let startup = &choices.startup_check;
+    let checked = match inside {
+        true => startup.way.is_some() || startup.path.is_some(),
+        false => {
+            [&choices.health_check, startup].into_iter().any(|it| *it != CheckChoices::default())
+        }
+    };
     match process.port {
         None if routed => Err(own.place.refuse("it has no port in the image, so no routes either")),
         _ if choices.external.is_some() && (unrouted || process.port.is_none()) => {

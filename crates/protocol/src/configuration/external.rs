@@ -1,6 +1,6 @@
 //! `external`: addresses outside Kiln that take a part of a process's requests.
 
-use super::params::CheckChoices;
+use super::params::{CheckChoices, Way};
 use super::{CheckKind, HealthCheck};
 use crate::document::{Mistake, Reader};
 use serde::{Deserialize, Serialize};
@@ -39,8 +39,11 @@ pub(super) fn external(reader: &Reader<'_>) -> Result<External, Mistake> {
     }
     let weight = fields.require("weight")?.whole(0..=100)?;
     let check = fields.read("healthCheck", super::read::health_check)?.unwrap_or_default();
-    let kind = check.kind.unwrap_or(CheckKind::Tcp);
-    let check = CheckChoices { kind: Some(kind), ..check };
+    if matches!(check.way, Some(Way::Inside(_))) {
+        return Err(reader.refuse("nobody looks at it from inside: check it over http or tcp"));
+    }
+    let way = check.way.clone().or(Some(Way::Outside(CheckKind::Tcp)));
+    let check = CheckChoices { way, ..check };
     Ok(External { addresses, weight, health_check: super::resolve::health_check(&check) })
 }
 
@@ -101,6 +104,11 @@ mod tests {
             (r#"{"addresses": ["192.0.2.1:1", "192.0.2.1:1"], "weight": 1}"#, "stands twice"),
             (r#"{"addresses": ["192.0.2.1:80"], "weight": 101}"#, "from 0 to 100"),
             (r#"{"addresses": ["192.0.2.1:80"], "weight": 1, "wieght": 1}"#, "wieght"),
+            (
+                r#"{"addresses": ["192.0.2.1:80"], "weight": 1,
+                    "healthCheck": {"type": "command", "command": ["/c"]}}"#,
+                "nobody looks at it from inside",
+            ),
         ] {
             let mistake = read(text).unwrap_err();
             assert!(mistake.contains(told), "{text}: {mistake}");

@@ -1,6 +1,9 @@
 //! `deployment-params.json` as it stands: every key may be left out, and a process may have its own.
 
-use super::{Analysis, CheckKind, CheckPath, External, Hooks, MilliCpu, Network, Scale, Volume};
+use super::{
+    Analysis, CheckKind, CheckPath, External, Hooks, Look, MilliCpu, Network, Scale, Scheduled,
+    Volume,
+};
 use crate::document::{Mistake, Place};
 use kiln_names::{ByteSize, ProcessName, Route, Span};
 use serde::{Deserialize, Serialize};
@@ -118,6 +121,7 @@ pub(super) struct Choices {
     pub(super) drain_timeout: Option<Span>,
     pub(super) network: Option<Network>,
     pub(super) scale: Option<Scale>,
+    pub(super) schedule: Option<Vec<Scheduled>>,
     pub(super) external: Option<External>,
     pub(super) volumes: Option<Vec<Volume>>,
     pub(super) engine: Option<serde_json::Map<String, serde_json::Value>>,
@@ -127,11 +131,30 @@ pub(super) struct Choices {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct CheckChoices {
     /// Also given, as HTTP, by a path.
-    pub(super) kind: Option<CheckKind>,
+    pub(super) way: Option<Way>,
     pub(super) path: Option<CheckPath>,
     pub(super) interval: Option<Span>,
     pub(super) timeout: Option<Span>,
     pub(super) unhealthy_threshold: Option<u32>,
+}
+
+/// How a check is made.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Way {
+    /// By the router.
+    Outside(CheckKind),
+    /// In the instance.
+    Inside(Look),
+}
+
+impl Way {
+    /// What is left to the router: of what is looked at from inside it knows whether it accepts.
+    pub(super) const fn kind(&self) -> CheckKind {
+        match self {
+            Self::Outside(kind) => *kind,
+            Self::Inside(_) => CheckKind::Tcp,
+        }
+    }
 }
 
 impl DeploymentParams {
@@ -166,6 +189,7 @@ impl Choices {
             drain_timeout: self.drain_timeout.or(shared.drain_timeout),
             network: self.network.or(shared.network),
             scale: self.scale.or(shared.scale),
+            schedule: self.schedule.as_ref().or(shared.schedule.as_ref()).cloned(),
             external: self.external.as_ref().or(shared.external.as_ref()).cloned(),
             volumes: self.volumes.as_ref().or(shared.volumes.as_ref()).cloned(),
             engine: self.engine.as_ref().or(shared.engine.as_ref()).cloned(),
@@ -176,7 +200,7 @@ impl Choices {
 impl CheckChoices {
     fn or(&self, shared: &Self) -> Self {
         Self {
-            kind: self.kind.or(shared.kind),
+            way: self.way.as_ref().or(shared.way.as_ref()).cloned(),
             path: self.path.as_ref().or(shared.path.as_ref()).cloned(),
             interval: self.interval.or(shared.interval),
             timeout: self.timeout.or(shared.timeout),

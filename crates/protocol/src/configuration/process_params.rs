@@ -1,6 +1,6 @@
 //! How one process is run, with nothing left open: what a plan freezes.
 
-use super::{External, Scale, Volume};
+use super::{External, InsideCheck, Scale, Scheduled, Volume};
 use kiln_names::{ByteSize, Invalid, Route, Span};
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +27,9 @@ pub struct ProcessParams {
     pub health_check: HealthCheck,
     /// The check at the start; means nothing to a process without a port.
     pub startup_check: StartupCheck,
+    /// The check for life that is made in the instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inside_check: Option<InsideCheck>,
     /// How long requests in flight are waited for before an instance is asked to stop.
     pub drain_timeout: Span,
     /// What network it sees.
@@ -34,6 +37,9 @@ pub struct ProcessParams {
     /// What the number of its instances follows; `desired`, where nothing does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scale: Option<Scale>,
+    /// How many instances there are at which time of the week; `desired`, where nothing is said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schedule: Vec<Scheduled>,
     /// What takes a part of its requests outside Kiln.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external: Option<External>,

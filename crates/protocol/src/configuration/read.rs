@@ -1,10 +1,11 @@
 //! From the text of `deployment-params.json` to what it says, key by key.
 
-use super::params::{CheckChoices, Choices, Override};
+use super::params::{CheckChoices, Choices, Override, Way};
 use super::{
-    CanaryStep, CheckKind, DeploymentParams, DeploymentSettings, MAX_CHECK, MAX_INSTANCES,
-    MAX_KEPT, MAX_MEMORY, MAX_MILLI_CPU, MAX_OVERRIDES, MAX_PIDS, MAX_ROUTES, MAX_THRESHOLD,
-    MIN_CHECK, MIN_MEMORY, MIN_MILLI_CPU, MilliCpu, Network, Pauses, Strategy,
+    CanaryStep, CheckKind, CheckPath, DeploymentParams, DeploymentSettings, Look, MAX_CHECK,
+    MAX_INSTANCES, MAX_KEPT, MAX_MEMORY, MAX_MILLI_CPU, MAX_OVERRIDES, MAX_PIDS, MAX_ROUTES,
+    MAX_THRESHOLD, MIN_CHECK, MIN_MEMORY, MIN_MILLI_CPU, MilliCpu, Network, Pauses, Scheduled,
+    Strategy,
 };
 use crate::document::{Document, Fields, Mistake, Reader, Value, shown};
 use kiln_names::{ByteSize, Host, PathPrefix, Route, Span};
@@ -30,6 +31,7 @@ const TOP: &[&str] = &[
     "analysis",
     "network",
     "scale",
+    "schedule",
     "external",
     "volumes",
     "engine",
@@ -49,6 +51,7 @@ const PROCESS: &[&str] = &[
     "drainTimeout",
     "network",
     "scale",
+    "schedule",
     "external",
     "volumes",
     "engine",
@@ -64,7 +67,8 @@ const TOP_ONLY: &[&str] = &[
     "analysis",
     "processes",
 ];
-const HEALTH_CHECK: &[&str] = &["type", "path", "interval", "timeout", "unhealthyThreshold"];
+const HEALTH_CHECK: &[&str] =
+    &["type", "path", "command", "file", "maxAge", "interval", "timeout", "unhealthyThreshold"];
 const STARTUP_CHECK: &[&str] = &["type", "path", "interval", "timeout"];
 const ROUTE: &[&str] = &["host", "path"];
 const STRATEGY: &[&str] = &["type", "steps", "batch"];
@@ -226,6 +230,7 @@ fn choices(fields: &Fields<'_>) -> Result<Choices, Mistake> {
         drain_timeout: fields.read("drainTimeout", drain)?,
         network: fields.read("network", network)?,
         scale: fields.read("scale", super::scale::scale)?,
+        schedule: fields.read("schedule", super::schedule::schedule)?,
         external: fields.read("external", super::external::external)?,
         volumes: fields.read("volumes", super::volumes::volumes)?,
         engine: fields.read("engine", Reader::object)?,
@@ -274,12 +279,23 @@ pub(super) fn health_check(reader: &Reader<'_>) -> Result<CheckChoices, Mistake>
 fn check(reader: &Reader<'_>, known: &'static [&'static str]) -> Result<CheckChoices, Mistake> {
     let fields = reader.fields(known)?;
     let span = |span: &Reader<'_>| span.span(MIN_CHECK..=MAX_CHECK);
-    let (kind, path) = (fields.read("type", check_kind)?, fields.read("path", Reader::parse)?);
-    if let (Some(CheckKind::Tcp), Some(path)) = (kind, fields.get("path")) {
-        return Err(path.refuse("a check over TCP only connects: it asks for no path"));
+    let kind = fields.get("type");
+    let way = kind.as_ref().map(|kind| way(kind, &fields, known == HEALTH_CHECK)).transpose()?;
+    let own: &[&str] = match &way {
+        None | Some(Way::Outside(CheckKind::Http)) => &["path"],
+        Some(Way::Outside(CheckKind::Tcp)) => &[],
+        Some(Way::Inside(Look::Command { .. })) => &["command"],
+        Some(Way::Inside(Look::Heartbeat { .. })) => &["file", "maxAge"],
+    };
+    let stray = |key: &&str| !own.contains(key) && known.contains(key);
+    for key in ["path", "command", "file", "maxAge"].into_iter().filter(stray) {
+        if let Some(stray) = fields.get(key) {
+            return Err(stray.refuse(format!("a check of this type has no `{key}`")));
+        }
     }
+    let path: Option<CheckPath> = fields.read("path", Reader::parse)?;
     Ok(CheckChoices {
-        kind: kind.or(path.as_ref().map(|_| CheckKind::Http)),
+        way: way.or(path.as_ref().map(|_| Way::Outside(CheckKind::Http))),
         path,
         interval: fields.read("interval", span)?,
         timeout: fields.read("timeout", span)?,
@@ -288,12 +304,22 @@ fn check(reader: &Reader<'_>, known: &'static [&'static str]) -> Result<CheckCho
     })
 }
 
-fn check_kind(reader: &Reader<'_>) -> Result<CheckKind, Mistake> {
-    match reader.text()? {
-        "http" => Ok(CheckKind::Http),
-        "tcp" => Ok(CheckKind::Tcp),
-        other => {
-            Err(reader.refuse(format!("\"{}\" is neither \"http\" nor \"tcp\"", shown(other))))
+fn way(kind: &Reader<'_>, fields: &Fields<'_>, for_life: bool) -> Result<Way, Mistake> {
+    let name = kind.text()?;
+    match name {
+        "http" => return Ok(Way::Outside(CheckKind::Http)),
+        "tcp" => return Ok(Way::Outside(CheckKind::Tcp)),
+        _ => {}
+    }
+    match super::inside::look(name, fields)? {
+        Some(look) if for_life => Ok(Way::Inside(look)),
+        Some(_) => Err(kind.refuse(
+            "`healthCheck` says how an instance is looked at from inside; `timeout` says how long it \
+             may take to pass",
+        )),
+        None => {
+            let known = "\"http\", \"tcp\", \"command\" nor \"heartbeat\"";
+            Err(kind.refuse(format!("\"{}\" is neither {known}", shown(name))))
         }
     }
 }
@@ -320,11 +346,26 @@ fn check_sizes(choices: &Choices, at: &Reader<'_>) -> Result<(), Mistake> {
     if sizes.desired > sizes.max {
         return Err(at.refuse(format!("{desired} is more than {max}")));
     }
+    check_schedule(choices, sizes.max, at)?;
     if choices.scale.is_some() && sizes.min == sizes.max {
         return Err(at.refuse("`scale` has no room: `max` is to be more than `min`"));
     }
     if choices.scale.is_some() && sizes.min == 0 {
         return Err(at.refuse("`scale` measures what there is: `min` is to be 1 or more"));
+    }
+    Ok(())
+}
+
+/// What follows the load as well needs room for it.
+fn check_schedule(choices: &Choices, max: u32, at: &Reader<'_>) -> Result<(), Mistake> {
+    let entries = choices.schedule.iter().flatten();
+    for entry in entries.filter(|_| choices.scale.is_some()) {
+        let Scheduled { at: time, min, max: own } = entry;
+        let max = own.unwrap_or(max);
+        if *min == 0 || *min > max {
+            let words = format!("`schedule` at {time}: min {min} is not within 1 and max {max}");
+            return Err(at.refuse(words));
+        }
     }
     Ok(())
 }

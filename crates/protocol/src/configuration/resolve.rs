@@ -1,7 +1,7 @@
 //! From what was given to what holds: defaults filled in, sizes in order.
 
 use super::limits::{DEFAULT_CPU, DEFAULT_MEMORY, DEFAULT_PIDS};
-use super::params::{CheckChoices, Choices};
+use super::params::{CheckChoices, Choices, Way};
 use super::{CheckPath, DeploymentParams, HealthCheck, Network, ProcessParams, StartupCheck};
 use kiln_names::{AppName, EnvName, Host, PathPrefix, ProcessName, Route, Span};
 
@@ -34,10 +34,12 @@ impl DeploymentParams {
             pids: choices.pids.unwrap_or(DEFAULT_PIDS),
             routes: routes(choices.routes, app, env, has_port),
             startup_check: startup_check(&choices.startup_check, &health_check),
+            inside_check: super::inside::resolved(&choices.health_check, &health_check),
             health_check,
             drain_timeout: choices.drain_timeout.unwrap_or(DRAIN_TIMEOUT),
             network: choices.network.unwrap_or(Network::Isolated),
             scale: choices.scale,
+            schedule: choices.schedule.unwrap_or_default(),
             external: choices.external,
             volumes: choices.volumes.unwrap_or_default(),
             engine: choices.engine.unwrap_or_default(),
@@ -69,7 +71,7 @@ impl Choices {
 
 pub(super) fn health_check(choices: &CheckChoices) -> HealthCheck {
     HealthCheck {
-        kind: choices.kind.unwrap_or_default(),
+        kind: choices.way.as_ref().map(Way::kind).unwrap_or_default(),
         path: choices.path.clone().unwrap_or_default(),
         interval: choices.interval.unwrap_or(INTERVAL),
         timeout: choices.timeout.unwrap_or(TIMEOUT),
@@ -80,7 +82,7 @@ pub(super) fn health_check(choices: &CheckChoices) -> HealthCheck {
 fn startup_check(choices: &CheckChoices, health: &HealthCheck) -> StartupCheck {
     let path: &CheckPath = choices.path.as_ref().unwrap_or(&health.path);
     StartupCheck {
-        kind: choices.kind.unwrap_or(health.kind),
+        kind: choices.way.as_ref().map_or(health.kind, Way::kind),
         path: path.clone(),
         interval: choices.interval.unwrap_or(health.interval),
         timeout: choices.timeout.unwrap_or(STARTUP_TIMEOUT),

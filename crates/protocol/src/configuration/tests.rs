@@ -309,13 +309,13 @@ fn every_value_has_its_bounds() {
     );
     bad_params(
         r#"{"healthCheck": {"type": "udp"}}"#,
-        &expect![[r#"line 1, column 18: healthCheck.type: "udp" is neither "http" nor "tcp""#]],
+        &expect![[
+            r#"line 1, column 18: healthCheck.type: "udp" is neither "http", "tcp", "command" nor "heartbeat""#
+        ]],
     );
     bad_params(
         r#"{"healthCheck": {"type": "tcp", "path": "/up"}}"#,
-        &expect![
-            "line 1, column 33: healthCheck.path: a check over TCP only connects: it asks for no path"
-        ],
+        &expect!["line 1, column 33: healthCheck.path: a check of this type has no `path`"],
     );
     bad_params(
         r#"{"healthCheck": {"unhealthyThreshold": 0}}"#,

@@ -4,7 +4,7 @@ use crate::status::Health;
 
 /// The health so far and the failures in a row.
 #[derive(Debug)]
-pub(super) struct Judge {
+pub struct Judge {
     health: Health,
     failures: u32,
     /// No pass yet, and the start-up timeout not over: checks come quickly.
@@ -12,18 +12,21 @@ pub(super) struct Judge {
 }
 
 impl Judge {
-    pub(super) fn new(health: Health) -> Self {
+    /// Begins with what is known.
+    #[must_use]
+    pub fn new(health: Health) -> Self {
         let starting = matches!(health, Health::Starting | Health::Presumed);
         Self { health, failures: 0, starting }
     }
 
     /// Whether the next check is a start-up check.
-    pub(super) fn is_starting(&self) -> bool {
+    #[must_use]
+    pub const fn is_starting(&self) -> bool {
         self.starting
     }
 
     /// The health after one more check. `late` says that the start-up timeout is over.
-    pub(super) fn after(&mut self, passed: bool, threshold: u32, late: bool) -> Health {
+    pub fn after(&mut self, passed: bool, threshold: u32, late: bool) -> Health {
         self.failures = if passed { 0 } else { self.failures.saturating_add(1) };
         self.health = match self.health {
             _ if passed => Health::Healthy,
