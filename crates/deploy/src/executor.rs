@@ -325,6 +325,7 @@ async fn pause(
     errors: u32,
 ) {
     tokio::select! {
+        biased;
         Ok(()) = changes.changed(), if errors == 0 => {}
         () = kit.clock().sleep(time) => {}
     }

@@ -55,6 +55,7 @@ impl Retirer {
             };
             let kit = self.kit.clone();
             tokio::select! {
+                biased;
                 () = kit.retire.notified() => {}
                 () = kit.clock().sleep(pause) => {}
             }

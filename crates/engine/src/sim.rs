@@ -11,15 +11,15 @@ mod reconcile;
 mod traffic;
 mod world;
 
-pub use fault::{Behaviour, Fault, Operation};
+pub use fault::{Behaviour, Called, Director, Fault, Operation};
 pub use history::{GroupMoment, Moment};
 
 use crate::{Capacity, Drift, EngineError, LogLine, MemoryPeak};
 use fault::Faults;
 use kiln_names::{AppName, Digest, EnvName, GroupId, InstanceId};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use tokio::sync::{Notify, watch};
-use world::World;
+use world::{Sight, World};
 
 /// When the world goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,8 +35,10 @@ pub enum Pace {
 pub struct SimEngine {
     world: Mutex<World>,
     faults: Mutex<Faults>,
+    director: OnceLock<Arc<dyn Director>>,
     released: Notify,
-    changed: watch::Sender<u64>,
+    /// One for each who waits, so that they wake in the order in which they came.
+    waiting: Mutex<Vec<watch::Sender<u64>>>,
 }
 
 // === impl SimEngine ===
@@ -48,14 +50,23 @@ impl SimEngine {
         Self {
             world: Mutex::new(World::new(pace)),
             faults: Mutex::default(),
+            director: OnceLock::new(),
             released: Notify::new(),
-            changed: watch::Sender::new(0),
+            waiting: Mutex::default(),
         }
     }
 
-    /// Lets every instance take one step of its life.
-    pub fn step(&self) {
-        self.change("step", World::step);
+    /// Lets every instance take one step of its life; whether any did.
+    pub fn step(&self) -> bool {
+        let mut world = self.world();
+        world.keep_before();
+        let moved = world.step();
+        world.remember("step");
+        drop(world);
+        if moved {
+            self.wake();
+        }
+        moved
     }
 
     /// Lets everything happen that was asked for.
@@ -110,6 +121,13 @@ impl SimEngine {
         self.faults().at_random(seed, one_in);
     }
 
+    /// Lets somebody else decide when each call happens and how it goes wrong, from now on; of several
+    /// the first.
+    pub fn direct(&self, director: Arc<dyn Director>) {
+        self.director.get_or_init(|| director);
+        self.world().keeps_before = true;
+    }
+
     /// Lets calls go on that hang because of [`Fault::Hang`].
     pub fn release(&self) {
         self.released.notify_waiters();
@@ -124,7 +142,25 @@ impl SimEngine {
     /// Everything that happened to groups and traffic, in its order.
     #[must_use]
     pub fn moments(&self) -> Vec<Moment> {
-        self.world().moments.clone()
+        self.moments_from(0)
+    }
+
+    /// The same from the given one on, counted from 0.
+    #[must_use]
+    pub fn moments_from(&self, first: usize) -> Vec<Moment> {
+        self.world().moments.get(first..).unwrap_or_default().to_vec()
+    }
+
+    /// Routes, weights and known groups of an application in an environment, as they are in force.
+    #[must_use]
+    pub fn in_force(&self, app: &AppName, env: &EnvName) -> crate::TrafficState {
+        self.world().in_force(app, env).1
+    }
+
+    /// Every group as it is, asked of nobody: no call, and nothing goes wrong with it.
+    #[must_use]
+    pub fn there(&self) -> Vec<crate::ObservedGroup> {
+        self.world().groups.values().map(world::SimGroup::observed).collect()
     }
 
     /// The groups there are, those on their way out included.
@@ -160,32 +196,79 @@ impl SimEngine {
     /// Changes the world, remembers the moment, and wakes whoever waits for a change.
     fn change<T>(&self, what: &'static str, change: impl FnOnce(&mut World) -> T) -> T {
         let mut world = self.world();
+        world.keep_before();
         let result = change(&mut world);
         if world.pace == Pace::Instant {
             world.settle();
         }
         world.remember(what);
         drop(world);
-        self.changed.send_modify(|version| *version += 1);
+        self.wake();
         result
+    }
+
+    /// Wakes whoever waits for a change.
+    fn wake(&self) {
+        self.waiting().retain(|waiter| {
+            waiter.send_modify(|version| *version += 1);
+            !waiter.is_closed()
+        });
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Vec<watch::Sender<u64>>> {
+        self.waiting.lock().expect("no holder of this lock panics")
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        let (waiter, changes) = watch::channel(0);
+        let mut waiting = self.waiting();
+        waiting.retain(|waiter| !waiter.is_closed());
+        waiting.push(waiter);
+        changes
     }
 
     /// One call from outside: what is injected for it happens, then its effect.
     async fn call<T>(
         &self,
-        operation: Operation,
+        called: Called,
         effect: impl FnOnce(&mut World) -> Result<T, EngineError> + Send,
     ) -> Result<T, EngineError> {
-        let fault = self.faults().next(operation);
-        match fault {
-            None => self.act(operation, effect),
-            Some(Fault::Refuse(error)) => Err(error),
-            Some(Fault::LoseReply(error)) => self.act(operation, effect).and(Err(error)),
-            Some(Fault::Hang) => {
+        let operation = called.operation;
+        let fault = match self.director.get() {
+            Some(director) => director.act(called).await,
+            None => self.faults().next(operation),
+        };
+        match (fault, self.director.get()) {
+            (None | Some(Fault::Slow), None) | (None, Some(_)) => self.act(operation, effect),
+            (Some(Fault::Slow), Some(director)) => {
+                let result = self.act(operation, effect);
+                director.answer(called).await;
+                result
+            }
+            (Some(Fault::Refuse(error)), _) => Err(error),
+            (Some(Fault::LoseReply(error)), _) => self.act(operation, effect).and(Err(error)),
+            (Some(Fault::Hang), _) => {
                 self.released.notified().await;
                 self.act(operation, effect)
             }
+            (Some(Fault::Stale), _) => self.see(Sight::Stale, operation, effect),
+            (Some(Fault::Partial), _) => self.see(Sight::Partial, operation, effect),
         }
+    }
+
+    /// Acts while whoever looks sees less than there is.
+    fn see<T>(
+        &self,
+        sight: Sight,
+        operation: Operation,
+        effect: impl FnOnce(&mut World) -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
+        self.act(operation, |world| {
+            world.sight = sight;
+            let result = effect(world);
+            world.sight = Sight::Clear;
+            result
+        })
     }
 
     fn act<T>(

@@ -1,6 +1,6 @@
 //! Opening the file, and the two ways to use it.
 
-use crate::{StoreError, migrations};
+use crate::{StoreError, Turn, Turns, migrations};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -23,6 +23,7 @@ pub struct Database {
     writer: SqlitePool,
     readers: SqlitePool,
     commits: Arc<watch::Sender<u64>>,
+    turns: Option<Arc<dyn Turns>>,
 }
 
 /// Which schema a file has, and which one this program makes of it.
@@ -39,11 +40,17 @@ pub struct Schema {
 pub struct Write {
     transaction: Transaction<'static, Sqlite>,
     commits: Arc<watch::Sender<u64>>,
+    /// Given back last.
+    _turn: Option<Turn>,
 }
 
 /// A connection that reads.
 #[derive(Debug)]
-pub struct Read(sqlx::pool::PoolConnection<Sqlite>);
+pub struct Read {
+    connection: sqlx::pool::PoolConnection<Sqlite>,
+    /// Given back last.
+    _turn: Option<Turn>,
+}
 
 impl Schema {
     /// Looks at a file and changes nothing, whoever has it open.
@@ -74,6 +81,26 @@ impl Database {
     /// [`StoreError::Newer`] when a newer Kiln wrote it, [`StoreError::Damaged`] when it is not
     /// whole, [`StoreError::Open`] when it cannot be opened.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_synced(path, SqliteSynchronous::Full).await
+    }
+
+    /// Opens the file as [`Database::open`] does, and never waits for the disk: what was committed is
+    /// lost with the power. For tests, which make thousands of databases; clippy refuses it elsewhere.
+    ///
+    /// # Errors
+    /// As [`Database::open`].
+    pub async fn open_unsynced(path: &Path) -> Result<Self, StoreError> {
+        Self::open_synced(path, SqliteSynchronous::Off).await
+    }
+
+    /// The same database, whose connections are handed out when the given turns come. For tests that
+    /// choose the order in which everything happens; clippy refuses it elsewhere.
+    #[must_use]
+    pub fn with_turns(self, turns: Arc<dyn Turns>) -> Self {
+        Self { turns: Some(turns), ..self }
+    }
+
+    async fn open_synced(path: &Path, synchronous: SqliteSynchronous) -> Result<Self, StoreError> {
         let open = |source| match StoreError::from(source) {
             StoreError::Sql(source) => StoreError::Open { path: path.to_owned(), source },
             told => told,
@@ -82,13 +109,13 @@ impl Database {
             .filename(path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
+            .synchronous(synchronous)
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(10));
         let writer = pool(1).connect_with(options.clone()).await.map_err(open)?;
         migrations::migrate(&mut *writer.acquire().await.map_err(open)?).await?;
         let readers = pool(READERS).connect_with(options.read_only(true)).await.map_err(open)?;
-        Ok(Self { writer, readers, commits: Arc::default() })
+        Ok(Self { writer, readers, commits: Arc::default(), turns: None })
     }
 
     /// Begins a change; waits for the one before to end.
@@ -96,6 +123,7 @@ impl Database {
     /// # Errors
     /// When the database cannot be reached within ten seconds.
     pub async fn write(&self) -> Result<Write, StoreError> {
+        let turn = self.turn().await;
         let transaction = match self.writer.begin_with(BEGIN).await {
             Err(sqlx::Error::InvalidSavePointStatement) => {
                 self.renew_writer().await?;
@@ -103,7 +131,7 @@ impl Database {
             }
             begun => begun?,
         };
-        Ok(Write { transaction, commits: self.commits.clone() })
+        Ok(Write { transaction, commits: self.commits.clone(), _turn: turn })
     }
 
     /// A full disk makes SQLite end a transaction by itself, of which sqlx does not hear: the
@@ -117,7 +145,15 @@ impl Database {
     /// # Errors
     /// When the database cannot be reached within ten seconds.
     pub async fn read(&self) -> Result<Read, StoreError> {
-        Ok(Read(self.readers.acquire().await?))
+        let turn = self.turn().await;
+        Ok(Read { connection: self.readers.acquire().await?, _turn: turn })
+    }
+
+    async fn turn(&self) -> Option<Turn> {
+        match &self.turns {
+            None => None,
+            Some(turns) => Some(turns.next().await),
+        }
     }
 
     /// Copies the database as it is at one moment into a new file; others go on meanwhile.
@@ -180,12 +216,12 @@ impl DerefMut for Write {
 impl Deref for Read {
     type Target = SqliteConnection;
     fn deref(&self) -> &SqliteConnection {
-        &self.0
+        &self.connection
     }
 }
 
 impl DerefMut for Read {
     fn deref_mut(&mut self) -> &mut SqliteConnection {
-        &mut self.0
+        &mut self.connection
     }
 }

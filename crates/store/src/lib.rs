@@ -35,6 +35,7 @@ pub mod routers;
 mod salvage;
 pub mod secrets;
 pub mod spare;
+mod turns;
 
 pub use condition::{Condition, examine};
 pub use database::{Database, Read, Schema, Write};
@@ -42,3 +43,4 @@ pub use error::StoreError;
 pub use salvage::{Origin, Salvaged, rebuild};
 /// What functions that only read take: a [`Read`] or a [`Write`].
 pub use sqlx::SqliteConnection as Connection;
+pub use turns::{Turn, Turns};

@@ -6,6 +6,7 @@ mod analysis;
 mod failures;
 mod golden;
 mod harness;
+mod histories;
 mod history;
 mod hooks;
 mod journal;

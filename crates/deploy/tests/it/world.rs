@@ -123,6 +123,19 @@ impl World {
     pub(crate) async fn with(pace: Pace, clock: Arc<dyn Clock>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let db = Database::open(&dir.path().join("kiln.db")).await.unwrap();
+        Self::on(dir, db, pace, clock)
+    }
+
+    /// One in which everybody waits for his turn on a stage, and its database for whoever does not.
+    #[expect(clippy::disallowed_methods, reason = "a history needs no disk, and chooses the order")]
+    pub(crate) async fn staged(stage: Arc<crate::histories::Stage>) -> (Self, Database) {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Database::open_unsynced(&dir.path().join("kiln.db")).await.unwrap();
+        let turned = db.clone().with_turns(stage.clone());
+        (Self::on(dir, turned, Pace::Stepped, stage), db)
+    }
+
+    fn on(dir: tempfile::TempDir, db: Database, pace: Pace, clock: Arc<dyn Clock>) -> Self {
         let engine = Arc::new(SimEngine::new(pace));
         let library = Arc::new(Library::default());
         *library.provider.lock().unwrap() = Some(Provider {

@@ -1,6 +1,6 @@
 //! The simulated engine as an [`Engine`].
 
-use super::{Operation, SimEngine};
+use super::{Called, Operation, SimEngine};
 use crate::{
     Call, Capabilities, Capacity, Depth, Drift, EndedInstance, Engine, EngineError, GroupSpec,
     LogLine, LogQuery, LogStream, MemoryPeak, Observation, Slots, without_settings,
@@ -28,19 +28,23 @@ impl Engine for SimEngine {
     }
 
     fn changes(&self) -> watch::Receiver<u64> {
-        self.changed.subscribe()
+        Self::changes(self)
     }
 
     async fn capacity(&self) -> Result<Capacity, EngineError> {
-        self.call(Operation::Capacity, |world| Ok(world.capacity)).await
+        self.call(Called::looking(Operation::Capacity), |world| Ok(world.capacity)).await
     }
 
     async fn ensure_image(&self, image: &Digest) -> Result<String, EngineError> {
-        self.call(Operation::EnsureImage, |_| Ok(format!("sim/{}", image.short()))).await
+        self.call(Called::looking(Operation::EnsureImage), |_| Ok(format!("sim/{}", image.short())))
+            .await
     }
 
     async fn ensure_group(&self, call: Call, spec: &GroupSpec) -> Result<(), EngineError> {
-        self.call(Operation::EnsureGroup, |world| world.ensure_group(call, spec)).await
+        self.call(Called::changing(Operation::EnsureGroup, call), |world| {
+            world.ensure_group(call, spec)
+        })
+        .await
     }
 
     async fn resize_group(
@@ -49,34 +53,36 @@ impl Engine for SimEngine {
         group: GroupId,
         slots: Slots,
     ) -> Result<(), EngineError> {
-        self.call(Operation::ResizeGroup, |world| world.resize(call, group, slots)).await
+        self.call(Called::changing(Operation::ResizeGroup, call), |world| {
+            world.resize(call, group, slots)
+        })
+        .await
     }
 
     async fn observe(
         &self,
         scope: Option<(&AppName, &EnvName)>,
     ) -> Result<Observation, EngineError> {
-        self.call(Operation::Observe, |world| {
-            let wanted = |spec: &GroupSpec| {
-                scope.is_none_or(|(app, env)| spec.app == *app && spec.env == *env)
-            };
-            let groups = world.groups.values().filter(|group| wanted(&group.spec));
-            let groups = groups.map(super::world::SimGroup::observed).collect();
-            Ok(Observation { groups, age: Duration::ZERO })
+        self.call(Called::looking(Operation::Observe), |world| {
+            Ok(Observation { groups: world.seen(scope), age: Duration::ZERO })
         })
         .await
     }
 
     async fn replace_instance(&self, call: Call, instance: InstanceId) -> Result<(), EngineError> {
-        self.call(Operation::ReplaceInstance, |world| world.replace(call, instance)).await
+        self.call(Called::changing(Operation::ReplaceInstance, call), |world| {
+            world.replace(call, instance)
+        })
+        .await
     }
 
     async fn remove_group(&self, call: Call, group: GroupId) -> Result<(), EngineError> {
-        self.call(Operation::RemoveGroup, |world| world.remove(call, group)).await
+        self.call(Called::changing(Operation::RemoveGroup, call), |world| world.remove(call, group))
+            .await
     }
 
     async fn ended(&self, app: &AppName, env: &EnvName) -> Result<Vec<EndedInstance>, EngineError> {
-        self.call(Operation::Ended, |world| {
+        self.call(Called::looking(Operation::Ended), |world| {
             let own = world.ended.iter().filter(|(a, e, _)| a == app && e == env);
             Ok(own.map(|(.., ended)| ended.clone()).collect())
         })
@@ -84,18 +90,20 @@ impl Engine for SimEngine {
     }
 
     async fn peaks(&self, app: &AppName, env: &EnvName) -> Result<Vec<MemoryPeak>, EngineError> {
-        self.call(Operation::Peaks, |world| {
+        self.call(Called::looking(Operation::Peaks), |world| {
             Ok(world.peaks.get(&(app.clone(), env.clone())).cloned().unwrap_or_default())
         })
         .await
     }
 
     async fn drift(&self, _depth: Depth) -> Result<Vec<Drift>, EngineError> {
-        self.call(Operation::Drift, |world| Ok(world.drift.clone())).await
+        self.call(Called::looking(Operation::Drift), |world| Ok(world.drift.clone())).await
     }
 
     async fn logs(&self, query: LogQuery) -> Result<LogStream, EngineError> {
-        let lines = self.call(Operation::Logs, |world| Ok(select(&world.lines, &query))).await?;
+        let lines = self
+            .call(Called::looking(Operation::Logs), |world| Ok(select(&world.lines, &query)))
+            .await?;
         Ok(Box::pin(futures_util::stream::iter(lines)))
     }
 }

@@ -2,6 +2,8 @@
 
 use crate::EngineError;
 use std::collections::{HashMap, VecDeque};
+use std::fmt::Debug;
+use std::pin::Pin;
 
 /// One kind of call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,6 +34,31 @@ pub enum Fault {
     LoseReply(EngineError),
     /// It neither acts nor answers until [`SimEngine::release`](crate::sim::SimEngine::release).
     Hang,
+    /// It has its effect at once, and answers when a [`Director`] says so.
+    Slow,
+    /// It tells of groups and instances, and of how healthy they are, what was so before the last
+    /// change. Calls that tell nothing of them go well.
+    Stale,
+    /// It leaves out every second group that there is. Calls that tell nothing of groups go well.
+    Partial,
+}
+
+/// A call, as a [`Director`] sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Called {
+    /// What is called.
+    pub operation: Operation,
+    /// On whose authority, if it changes something.
+    pub epoch: Option<u64>,
+}
+
+/// Decides when each call happens, and how it goes wrong.
+pub trait Director: Send + Sync + Debug {
+    /// Returns when the call happens, with what goes wrong.
+    fn act(&self, called: Called) -> Pin<Box<dyn Future<Output = Option<Fault>> + Send + '_>>;
+
+    /// Returns when a [`Fault::Slow`] call may answer.
+    fn answer(&self, called: Called) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
 }
 
 /// How the instances of an image behave.
@@ -84,6 +111,7 @@ impl Operation {
                 | Self::Drift
                 | Self::Logs
                 | Self::ObserveTraffic
+                | Self::Figures
         )
     }
 
@@ -106,6 +134,20 @@ impl Operation {
             Self::ObserveTraffic => "observe traffic",
             Self::Figures => "count requests",
         }
+    }
+}
+
+// === impl Called ===
+
+impl Called {
+    /// A call that changes nothing.
+    pub(super) const fn looking(operation: Operation) -> Self {
+        Self { operation, epoch: None }
+    }
+
+    /// A call that changes something.
+    pub(super) const fn changing(operation: Operation, call: crate::Call) -> Self {
+        Self { operation, epoch: Some(call.epoch) }
     }
 }
 

@@ -27,6 +27,9 @@ pub struct GroupMoment {
     pub desired: usize,
     /// How many of them are healthy.
     pub healthy: usize,
+    /// How many were healthy when [`SimEngine::kill`](crate::sim::SimEngine::kill) ended them, and
+    /// have no healthy successor yet.
+    pub mourned: usize,
 }
 
 // === impl GroupMoment ===
@@ -63,6 +66,7 @@ impl World {
                         group: share.group,
                         desired: group.map_or(0, |group| group.slots.count as usize),
                         healthy: group.map_or(0, super::world::SimGroup::healthy),
+                        mourned: group.map_or(0, super::world::SimGroup::mourned),
                     });
                 }
             }

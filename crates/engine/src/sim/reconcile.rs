@@ -56,6 +56,7 @@ fn advance(group: &mut SimGroup, behaviour: &Behaviour) -> bool {
                 observed.state = InstanceState::Healthy;
                 observed.last_check = Some("200 OK".to_owned());
                 group.exits = 0;
+                group.instances[at].mourned = false;
             }
             (InstanceState::Starting, Behaviour::NeverHealthy { last_check })
                 if observed.last_check.is_none() =>
@@ -103,8 +104,11 @@ impl SimGroup {
             }
         }
         if !self.instances.iter().any(staying) && self.crash_loop.is_none() {
-            self.instances.retain(|i| !here(i) || i.observed.state != InstanceState::Exited);
-            self.instances.push(World::instance(made, &self.spec, slot));
+            let exited = |i: &SimInstance| here(i) && i.observed.state == InstanceState::Exited;
+            let mourns = self.instances.iter().any(|i| exited(i) && i.mourned);
+            self.instances.retain(|i| !exited(i));
+            let successor = World::instance(made, &self.spec, slot);
+            self.instances.push(SimInstance { mourned: mourns, ..successor });
             self.instances.sort_by_key(|i| (i.observed.slot, i.observed.id));
             moved = true;
         }

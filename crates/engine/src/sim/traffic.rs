@@ -1,7 +1,7 @@
 //! The simulated engine as a [`Traffic`].
 
 use super::world::World;
-use super::{Operation, SimEngine};
+use super::{Called, Operation, SimEngine};
 use crate::{
     Call, EngineError, Figures, GroupTraffic, Traffic, TrafficObservation, TrafficState,
     TrafficVersion,
@@ -16,11 +16,12 @@ impl Traffic for SimEngine {
         desired: &TrafficState,
         expected: TrafficVersion,
     ) -> Result<TrafficVersion, EngineError> {
-        self.call(Operation::ApplyTraffic, |world| world.apply(call, desired, expected)).await
+        let called = Called::changing(Operation::ApplyTraffic, call);
+        self.call(called, |world| world.apply(call, desired, expected)).await
     }
 
     async fn figures(&self, app: &AppName, env: &EnvName) -> Result<Vec<Figures>, EngineError> {
-        self.call(Operation::Figures, |world| Ok(world.figures(app, env))).await
+        self.call(Called::looking(Operation::Figures), |world| Ok(world.figures(app, env))).await
     }
 
     async fn observe(
@@ -28,7 +29,8 @@ impl Traffic for SimEngine {
         app: &AppName,
         env: &EnvName,
     ) -> Result<TrafficObservation, EngineError> {
-        self.call(Operation::ObserveTraffic, |world| Ok(world.observe_traffic(app, env))).await
+        let called = Called::looking(Operation::ObserveTraffic);
+        self.call(called, |world| Ok(world.observe_traffic(app, env))).await
     }
 }
 
@@ -64,7 +66,7 @@ impl World {
         Ok(version)
     }
 
-    fn in_force(&self, app: &AppName, env: &EnvName) -> (TrafficVersion, TrafficState) {
+    pub(super) fn in_force(&self, app: &AppName, env: &EnvName) -> (TrafficVersion, TrafficState) {
         let key = (app.clone(), env.clone());
         self.traffic.get(&key).cloned().unwrap_or_else(|| {
             let nothing = TrafficState { app: app.clone(), env: env.clone(), clusters: Vec::new() };
@@ -84,10 +86,12 @@ impl World {
 
     fn observe_traffic(&self, app: &AppName, env: &EnvName) -> TrafficObservation {
         let (version, state) = self.in_force(app, env);
+        let seen = self.seen(Some((app, env)));
         let shares = state.clusters.iter().flat_map(|cluster| &cluster.shares);
-        let groups = shares.filter_map(|share| self.groups.get(&share.group)).map(|group| {
+        let known = shares.filter_map(|share| seen.iter().find(|group| group.id == share.group));
+        let groups = known.map(|group| {
             let healthy = u32::try_from(group.healthy()).unwrap_or(u32::MAX);
-            GroupTraffic { group: group.spec.id, healthy, in_flight: Some(0) }
+            GroupTraffic { group: group.id, healthy, in_flight: Some(0) }
         });
         let groups = groups.collect();
         TrafficObservation { awaits: None, version, state, groups, external: Vec::new() }

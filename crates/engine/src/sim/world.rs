@@ -23,8 +23,24 @@ pub(super) struct World {
     pub(super) counted: HashMap<Digest, Figures>,
     pub(super) lines: Vec<LogLine>,
     pub(super) moments: Vec<Moment>,
+    /// How well whoever looks sees.
+    pub(super) sight: Sight,
+    /// Whether what was before each change is kept.
+    pub(super) keeps_before: bool,
+    before: Vec<(AppName, EnvName, ObservedGroup)>,
     epochs: HashMap<(AppName, EnvName), u64>,
     made: u32,
+}
+
+/// How well whoever looks sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sight {
+    /// All that is, as it is.
+    Clear,
+    /// All that was before the last change.
+    Stale,
+    /// Every second group.
+    Partial,
 }
 
 /// One group.
@@ -45,6 +61,8 @@ pub(super) struct SimInstance {
     pub(super) observed: ObservedInstance,
     /// Whether somebody asked for its replacement.
     pub(super) leaving: bool,
+    /// Whether it was healthy when it was killed, or stands in for one that was.
+    pub(super) mourned: bool,
 }
 
 // === impl World ===
@@ -66,8 +84,41 @@ impl World {
             counted: HashMap::new(),
             lines: Vec::new(),
             moments: Vec::new(),
+            sight: Sight::Clear,
+            keeps_before: false,
+            before: Vec::new(),
             epochs: HashMap::new(),
             made: 0,
+        }
+    }
+
+    /// Keeps what is, for those who see too late.
+    pub(super) fn keep_before(&mut self) {
+        if self.keeps_before {
+            self.before = self.now().collect();
+        }
+    }
+
+    fn now(&self) -> impl Iterator<Item = (AppName, EnvName, ObservedGroup)> {
+        let tell =
+            |group: &SimGroup| (group.spec.app.clone(), group.spec.env.clone(), group.observed());
+        self.groups.values().map(tell)
+    }
+
+    /// What whoever looks sees of one application in one environment, or of everything.
+    pub(super) fn seen(&self, scope: Option<(&AppName, &EnvName)>) -> Vec<ObservedGroup> {
+        let wanted = |(app, env, _): &(AppName, EnvName, ObservedGroup)| {
+            scope.is_none_or(|(wanted, there)| app == wanted && env == there)
+        };
+        let group = |(_, _, group): (AppName, EnvName, ObservedGroup)| group;
+        // Now these, now the others.
+        let first = self.moments.len() % 2;
+        match self.sight {
+            Sight::Clear => self.now().filter(wanted).map(group).collect(),
+            Sight::Stale => {
+                self.before.iter().filter(|it| wanted(it)).cloned().map(group).collect()
+            }
+            Sight::Partial => self.now().filter(wanted).skip(first).step_by(2).map(group).collect(),
         }
     }
 
@@ -157,6 +208,7 @@ impl World {
         for group in self.groups.values_mut() {
             let spec = &group.spec;
             for known in group.instances.iter_mut().filter(|i| i.observed.id == instance) {
+                known.mourned |= known.observed.state == InstanceState::Healthy;
                 known.observed.state = InstanceState::Exited;
                 known.observed.exit = Some(killed.clone());
                 let ended = EndedInstance {
@@ -190,7 +242,7 @@ impl World {
             started_ms: None,
             usage: None,
         };
-        SimInstance { observed, leaving: false }
+        SimInstance { observed, leaving: false, mourned: false }
     }
 
     pub(super) fn made(&mut self) -> &mut u32 {
@@ -225,6 +277,12 @@ impl SimGroup {
 
     pub(super) fn healthy(&self) -> usize {
         self.instances.iter().filter(|i| i.observed.state == InstanceState::Healthy).count()
+    }
+
+    /// How many killed instances have no healthy successor yet.
+    pub(super) fn mourned(&self) -> usize {
+        let healthy = |i: &&SimInstance| i.observed.state == InstanceState::Healthy;
+        self.instances.iter().filter(|i| i.mourned && !healthy(i)).count()
     }
 
     pub(super) fn observed(&self) -> ObservedGroup {
