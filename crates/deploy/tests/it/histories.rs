@@ -117,7 +117,9 @@ impl Run {
 }
 
 fn show(seed: u64, told: &Told) {
-    let last = &told.events[told.events.len().saturating_sub(SHOWN)..];
+    // Whoever asks for one history wants to see all of it.
+    let shown = if given(SEED).is_some() { usize::MAX } else { SHOWN };
+    let last = &told.events[told.events.len().saturating_sub(shown)..];
     eprintln!("the last events of history {seed}:\n{}", last.join("\n"));
     eprintln!("{}", told.broken.as_deref().unwrap_or_default());
     eprintln!("again: {SEED}={seed} cargo nextest run -p kiln-deploy whatever_happens");

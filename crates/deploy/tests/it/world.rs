@@ -107,6 +107,16 @@ impl Clock for FastClock {
     }
 }
 
+/// A database in which there is nothing yet, so that not every history makes its tables.
+static EMPTY: tokio::sync::OnceCell<Vec<u8>> = tokio::sync::OnceCell::const_new();
+
+async fn empty_database() -> Vec<u8> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("kiln.db");
+    Database::open(&path).await.unwrap().close().await;
+    std::fs::read(path).unwrap()
+}
+
 pub(crate) fn target() -> Target {
     Target { app: "hello".parse().unwrap(), env: "prod".parse().unwrap() }
 }
@@ -130,7 +140,9 @@ impl World {
     #[expect(clippy::disallowed_methods, reason = "a history needs no disk, and chooses the order")]
     pub(crate) async fn staged(stage: Arc<crate::histories::Stage>) -> (Self, Database) {
         let dir = tempfile::tempdir().unwrap();
-        let db = Database::open_unsynced(&dir.path().join("kiln.db")).await.unwrap();
+        let path = dir.path().join("kiln.db");
+        std::fs::write(&path, EMPTY.get_or_init(empty_database).await).unwrap();
+        let db = Database::open_unsynced(&path).await.unwrap();
         let turned = db.clone().with_turns(stage.clone());
         (Self::on(dir, turned, Pace::Stepped, stage), db)
     }

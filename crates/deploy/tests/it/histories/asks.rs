@@ -5,25 +5,42 @@ use super::course::{History, targets};
 use kiln_deploy::{Ask, Deploy, Error, Orchestrator, Request, Target, Why};
 use kiln_names::{DeploymentId, ImageRef};
 use kiln_protocol::configuration::HookPoint;
+use kiln_protocol::deployment::DeploymentState;
 use kiln_store::audit::By;
 use kiln_store::lock::{self, LockRow};
+use kiln_store::{deployments, groups};
 
-/// Somebody asks for a deployment.
-pub(crate) fn request(history: &mut History) {
+/// Somebody asks for a deployment, seldom while another one is in progress.
+pub(crate) async fn request(history: &mut History) {
     let Some(server) = history.server.clone() else { return };
     let target = history.chance.one_of(&targets()).unwrap().clone();
-    let ask = ask(history);
+    let busy = in_progress(history, &target).await;
+    if busy.is_some() && !history.chance.one_in(10) {
+        return;
+    }
+    let mut db = history.db.read().await.unwrap();
+    let runs = !groups::here(&mut db, &target.app, &target.env).await.unwrap().is_empty();
+    drop(db);
+    let ask = ask(history, runs);
     history.tell(format!("asked for {target}: {ask:?}"));
     let why = Why { who: "ann".to_owned(), message: "because".to_owned() };
     let request = Request { target, ask, why };
     history.ask("begin", async move { server.begin(request).await.map(|id| id.to_string()) });
 }
 
-fn ask(history: &mut History) -> Ask {
+async fn in_progress(history: &History, Target { app, env }: &Target) -> Option<DeploymentState> {
+    let mut db = history.db.read().await.unwrap();
+    let row = deployments::holder(&mut db, app, env).await.unwrap()?;
+    use DeploymentState::{Paused, Preparing, Running, Stuck};
+    [Paused, Preparing, Running, Stuck].into_iter().find(|state| state.as_str() == row.state)
+}
+
+fn ask(history: &mut History, runs: bool) -> Ask {
     let chance = &mut history.chance;
-    match chance.below(16) {
+    let kinds = if runs || chance.one_in(10) { 16 } else { 8 };
+    match chance.below(kinds) {
         0..8 => {
-            let versions = ["1", "2", "3", "4", "5", "4", "crashes", "never"];
+            let versions = ["1", "2", "3", "4", "5", "1", "4", "5", "crashes", "never"];
             let version = chance.one_of(&versions).unwrap();
             let image = Some(ImageRef::parse(&format!("hello:{version}")).unwrap());
             Ask::Deploy(Deploy { image, hold: chance.one_in(4), ..Deploy::default() })
@@ -48,10 +65,19 @@ fn ask(history: &mut History) -> Ask {
     }
 }
 
-/// Somebody asks something of a deployment.
-pub(crate) fn command(history: &mut History) {
+/// Somebody asks something of a deployment, mostly what makes sense.
+pub(crate) async fn command(history: &mut History) {
     let target = history.chance.one_of(&targets()).unwrap().clone();
-    let verb = history.chance.one_of(&["abort", "undo", "retry", "pause", "resume"]).unwrap();
+    let state = in_progress(history, &target).await;
+    let verbs: &[&str] = match state {
+        _ if history.chance.one_in(20) => &["abort", "undo", "retry", "pause", "resume"],
+        Some(DeploymentState::Running) => &["abort", "undo", "pause"],
+        Some(DeploymentState::Paused) => &["abort", "undo", "resume", "resume", "resume"],
+        Some(DeploymentState::Stuck) => &["undo", "retry"],
+        Some(_) => &["abort"],
+        None => return,
+    };
+    let verb = history.chance.one_of(verbs).unwrap();
     say(history, verb, &target);
 }
 
@@ -97,39 +123,39 @@ pub(crate) fn hook(chance: &mut Chance) -> Option<HookPoint> {
     chance.one_in(4).then(|| *chance.one_of(&points).unwrap())
 }
 
-/// A configuration.
+/// A configuration, valid by itself.
 pub(crate) fn params(chance: &mut Chance) -> String {
     let mut keys = vec![format!(r#""keepWarm": "{}s""#, chance.one_of(&[0, 10, 40]).unwrap())];
-    let strategies = [
-        r#"{"type": "red-black"}"#,
-        r#"{"type": "canary", "steps": [{"weight": 10, "duration": "1s"}, {"weight": 50, "duration": "0s"}]}"#,
-        r#"{"type": "rolling"}"#,
-        r#"{"type": "rolling", "batch": 2}"#,
-        r#"{"type": "highlander"}"#,
-    ];
-    keys.push(format!(r#""strategy": {}"#, chance.one_of(&strategies).unwrap()));
-    keys.push(format!(r#""desiredCapacity": {}, "min": 0, "max": 4"#, 1 + chance.below(3)));
+    let steps = r#"[{"weight": 10, "duration": "1s"}, {"weight": 50, "duration": "0s"}]"#;
+    let strategy = match chance.below(6) {
+        0 | 1 => r#"{"type": "red-black"}"#.to_owned(),
+        2 => format!(r#"{{"type": "canary", "steps": {steps}}}"#),
+        3 | 4 => format!(r#"{{"type": "rolling", "batch": {}}}"#, 1 + chance.below(2)),
+        _ => r#"{"type": "highlander"}"#.to_owned(),
+    };
+    keys.push(format!(r#""strategy": {strategy}"#));
+    let watch = if chance.one_in(3) { 3 } else { 0 };
+    keys.push(format!(r#""watch": "{watch}s""#));
+    let compared = strategy.contains("canary") || watch > 0 && !strategy.contains("highlander");
+    if compared && chance.one_in(2) {
+        let too_few = chance.one_of(&["wait", "pass"]).unwrap();
+        keys.push(format!(r#""analysis": {{"notEnoughData": "{too_few}", "patience": "5s"}}"#));
+    }
+    keys.push(format!(r#""min": 1, "desiredCapacity": {}, "max": 4"#, 1 + chance.below(3)));
     let sometimes = [
-        r#""watch": "3s""#,
-        r#""pauseAfterInstancesHealthy": true"#,
-        r#""pauseBeforeOldRemoved": true"#,
-        r#""analysis": {"notEnoughData": "wait", "patience": "5s"}"#,
-        r#""analysis": {"notEnoughData": "pass"}"#,
-        r#""startupCheck": {"timeout": "2s"}"#,
+        (8, r#""pauseAfterInstancesHealthy": true"#),
+        (8, r#""pauseBeforeOldRemoved": true"#),
+        (3, r#""startupCheck": {"timeout": "2s"}"#),
+        (8, r#""processes": {"web": {"scale": {"inFlight": 5, "scaleInAfter": "10s"}}}"#),
+        (8, r#""routes": [{"host": "shared.localhost", "path": "/"}]"#),
     ];
-    for key in sometimes {
-        if chance.one_in(4) && !keys.iter().any(|known| known[..6] == key[..6]) {
+    for (cases, key) in sometimes {
+        if chance.one_in(cases) {
             keys.push(key.to_owned());
         }
     }
     if chance.one_in(3) {
         keys.push(hooks(chance));
-    }
-    if chance.one_in(8) {
-        keys.push(r#""scale": {"inFlight": 5, "scaleInAfter": "10s"}"#.to_owned());
-    }
-    if chance.one_in(6) {
-        keys.push(r#""routes": [{"host": "shared.localhost", "path": "/"}]"#.to_owned());
     }
     format!("{{{}}}", keys.join(", "))
 }

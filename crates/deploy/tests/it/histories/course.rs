@@ -15,7 +15,7 @@ use tokio::task::AbortHandle;
 /// When a history begins.
 const BEGINS_MS: u64 = 1_700_000_000_000;
 /// How many events there are before calm comes.
-const EVENTS: u64 = 300;
+const EVENTS: u64 = 600;
 /// The most notches of a fuse.
 const LONGEST_FUSE: u64 = 60;
 /// The longest time that passes at once.
@@ -114,14 +114,14 @@ impl History {
     }
 
     async fn event(&mut self) -> Result<(), Broken> {
-        match self.chance.below(100) {
-            0..78 => self.go_on().await?,
-            78..86 => drop(self.step()),
-            86..89 => self.pass(),
-            89..91 => self.kill(),
-            91..95 => asks::request(self),
-            95..97 => asks::command(self),
-            97 => match (self.server.is_some(), self.chance.one_in(2)) {
+        match self.chance.below(200) {
+            0..160 => self.go_on().await?,
+            160..176 => drop(self.step()),
+            176..178 => self.pass(),
+            178..181 => self.kill(),
+            181..194 => asks::request(self).await,
+            194..196 => asks::command(self).await,
+            196..199 => match (self.server.is_some(), self.chance.below(4) > 0) {
                 (true, true) => {
                     self.tell("the server dies");
                     self.crash().await;
@@ -131,7 +131,7 @@ impl History {
             },
             _ => self.configure(),
         }
-        if self.server.is_none() && self.chance.one_in(5) {
+        if self.server.is_none() && self.chance.one_in(3) {
             self.start();
         }
         Ok(())
