@@ -96,12 +96,13 @@ fn in_flight(status: &Status) -> (usize, String) {
 }
 
 /// A failure is undone at once, unless a person asked to hold, it is the undo itself that failed,
-/// or somebody else is in charge: then an undo would fail as well, or do harm.
+/// everything else is done, or somebody else is in charge: then an undo would fail as well, or do harm.
 fn failed(status: &Status, failure: Box<Failure>, stale: bool) -> Vec<Event> {
     let (index, action) = in_flight(status);
     let reason = format!("{action} failed: {}", failure.reason);
     let hold = status.plan.as_ref().is_some_and(|plan| plan.hold);
-    let follows = if hold || stale || status.direction == Direction::Undo {
+    let stays = hold || stale || status.stands();
+    let follows = if stays || status.direction == Direction::Undo {
         Event::Stuck { reason }
     } else {
         undo(status, None, reason)
@@ -123,6 +124,11 @@ fn asked(status: &Status, command: Command) -> Result<Vec<Event>, NotNow> {
         (Command::Undo { .. }, Running | Paused) if undoing => {
             Err(not_now(status, "it is being undone already", "abort stops that"))
         }
+        (Command::Undo { .. }, Running | Paused | Stuck) if status.stands() => Err(not_now(
+            status,
+            "all but its last hook is done",
+            "retry ends it, then rollback goes back",
+        )),
         (Command::Undo { by }, Running | Paused | Stuck) => {
             let reason = format!("undone by {by}");
             Ok(vec![undo(status, Some(by), reason)])
@@ -180,6 +186,9 @@ pub(crate) fn hint(
 ) -> Option<String> {
     let crate::Target { app, env } = &request.target;
     match (status.state, status.direction) {
+        (DeploymentState::Stuck, Direction::Forward) if status.stands() => {
+            Some(format!("kiln retry {app} {env} goes on, all but its last hook is done"))
+        }
         (DeploymentState::Stuck, Direction::Forward) => {
             Some(format!("kiln retry {app} {env} goes on, kiln undo {app} {env} takes it back"))
         }

@@ -5,6 +5,7 @@
 //! while all others go on.
 
 use crate::Request;
+use crate::actions::Action;
 use crate::journal::{Event, Record, UnreadableRecord};
 use crate::plan::{Plan, PlannedAction};
 use kiln_protocol::deployment::DeploymentState;
@@ -209,6 +210,13 @@ impl Status {
     pub fn locks(&self) -> bool {
         use DeploymentState::{Completed, Invalid, Undone};
         !matches!(self.state, Completed | Invalid | Undone)
+    }
+
+    /// Whether its release counts as the active one already: what is left is no reason to go back, and
+    /// the old groups are given up.
+    pub(crate) fn stands(&self) -> bool {
+        let recorded = |planned: &PlannedAction| matches!(planned.action, Action::RecordRelease(_));
+        self.direction == Direction::Forward && self.actions()[..self.next].iter().any(recorded)
     }
 
     fn becomes(&mut self, state: DeploymentState, reason: Option<String>) {

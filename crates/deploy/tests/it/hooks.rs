@@ -1,6 +1,6 @@
 //! Commands at named points of a deployment.
 
-use crate::world::{World, deploy, finish, target};
+use crate::world::{World, deploy, eventually, finish, image, request, rest, target};
 use kiln_deploy::Ask;
 use kiln_protocol::configuration::HookPoint;
 use kiln_protocol::deployment::DeploymentState::{Completed, Undone};
@@ -71,6 +71,28 @@ async fn a_deployment_that_has_done_everything_else_stands_whatever_its_last_hoo
     assert_eq!(deployment.summary.state, Completed, "{deployment:#?}");
     let last = deployment.actions.iter().rfind(|action| action.name == "run-hook").unwrap();
     assert!(last.note.as_deref().unwrap().starts_with("the hook failed, exited"), "{last:?}");
+}
+
+/// The old group waits to be removed by then: traffic that went back to it would be lost with it.
+#[tokio::test]
+async fn nobody_undoes_a_deployment_whose_last_hook_runs() {
+    let (world, orchestrator) = hooked().await;
+    *world.hooks.hanging.lock().unwrap() = Some(HookPoint::AfterFinish);
+    let id = orchestrator.begin(request(Ask::Deploy(image("2")))).await.unwrap();
+    eventually("the last hook runs", async || points(&world).contains(&HookPoint::AfterFinish))
+        .await;
+    let refused = orchestrator.undo(&target(), "bob").await.unwrap_err().to_string();
+    let why = "all but its last hook is done; retry ends it, then rollback goes back";
+    assert!(refused.ends_with(why), "{refused}");
+    orchestrator.abort(&target(), "bob").await.unwrap();
+    let hint = rest(&orchestrator, id).await.hint;
+    let expected = "kiln retry hello prod goes on, all but its last hook is done";
+    assert_eq!(hint.as_deref(), Some(expected));
+    orchestrator.undo(&target(), "bob").await.unwrap_err();
+    world.hooks.hanging.lock().unwrap().take();
+    orchestrator.retry(&target(), "bob").await.unwrap();
+    assert_eq!(rest(&orchestrator, id).await.summary.state, Completed);
+    assert_eq!(world.serving(&orchestrator).await, ["hello-prod-web-v002"]);
 }
 
 #[tokio::test]

@@ -86,6 +86,7 @@ async fn decide(history: &mut History, row: &DeploymentRow) -> Result<(), Broken
         if !(aborted || held || undone) || stale {
             return Err(format!("stuck without need: {reason}"));
         }
+        history.tell(format!("stuck: {reason}"));
         let verb = match undone {
             true => "retry",
             false => *history.chance.one_of(&["undo", "undo", "retry"]).unwrap(),
