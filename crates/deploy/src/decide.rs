@@ -124,6 +124,8 @@ fn asked(status: &Status, command: Command) -> Result<Vec<Event>, NotNow> {
         (Command::Undo { .. }, Running | Paused) if undoing => {
             Err(not_now(status, "it is being undone already", "abort stops that"))
         }
+        // From where it stopped: what it took away already cannot be given traffic again.
+        (Command::Undo { by }, Stuck) if undoing => Ok(vec![Event::RetryAsked { by }]),
         (Command::Undo { .. }, Running | Paused | Stuck) if status.stands() => Err(not_now(
             status,
             "all but its last hook is done",

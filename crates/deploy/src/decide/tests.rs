@@ -64,7 +64,7 @@ fn every_verb_in_every_state() {
     check("undo", Running, Forward, "undo-asked");
     check("undo", Paused, Forward, "undo-asked");
     check("undo", Stuck, Forward, "undo-asked");
-    check("undo", Stuck, Undo, "undo-asked");
+    check("undo", Stuck, Undo, "retry-asked");
     check("retry", Stuck, Forward, "retry-asked");
     check("retry", Stuck, Undo, "retry-asked");
     let nothing = "the redeploy is stuck: nothing of it goes on; retry goes on, undo takes it back";
