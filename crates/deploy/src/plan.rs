@@ -14,7 +14,7 @@ mod small;
 pub(crate) use cast::Cast;
 pub(crate) use one_by_one::memory_in_turn;
 pub(crate) use rolling::memory_beyond;
-pub(crate) use shares::{Shares, introduced, same_requests, sorted};
+pub(crate) use shares::{Shares, introduced, only, same_requests, sorted};
 pub(crate) use small::{replace, resize, stop};
 
 use crate::actions::Action;

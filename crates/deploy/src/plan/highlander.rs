@@ -4,7 +4,7 @@
 use super::cast::{Cast, Routed};
 use super::parts::{begin, bring, finish, hold, hook, make, settle, shift, start, watch};
 use super::sequence::Sequence;
-use super::{Phase, PlannedAction};
+use super::{Phase, PlannedAction, only};
 use crate::actions::{ApplyTraffic, AwaitInForce, AwaitRouted, Expected};
 use kiln_engine::TrafficState;
 use kiln_names::Span;
@@ -35,11 +35,12 @@ pub(super) fn highlander(cast: &Cast<'_>) -> Vec<PlannedAction> {
 
 fn leave(plan: &mut Sequence, cast: &Cast<'_>, nothing: &TrafficState) {
     let whole = cast.restore.iter().filter(|old| !old.spec.params.routes.is_empty());
+    let restored: Vec<_> = cast.restore.iter().map(|old| old.spec.id).collect();
     let apply = ApplyTraffic {
         what: "take all traffic away".to_owned(),
         from: cast.in_force.clone(),
         to: nothing.clone(),
-        back: cast.in_force.clone(),
+        back: only(cast.in_force, &restored),
         needs: Vec::new(),
         back_needs: whole.map(|old| Expected::of(&old.spec, old.size)).collect(),
         becomes: Vec::new(),

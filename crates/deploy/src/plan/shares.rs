@@ -124,6 +124,17 @@ pub(crate) fn introduced(in_force: &TrafficState, to: &TrafficState) -> TrafficS
     sorted(&state)
 }
 
+/// The same without groups that are not among the given ones: nobody can give traffic to what is gone,
+/// and what is in force may name, without weight, groups that went long ago.
+pub(crate) fn only(state: &TrafficState, groups: &[GroupId]) -> TrafficState {
+    let mut state = state.clone();
+    for cluster in &mut state.clusters {
+        cluster.shares.retain(|share| groups.contains(&share.group));
+    }
+    state.clusters.retain(|cluster| !cluster.shares.is_empty());
+    state
+}
+
 /// Whether requests go the same ways in both: groups that are only checked do not matter.
 pub(crate) fn same_requests(one: &TrafficState, other: &TrafficState) -> bool {
     let ways = |state: &TrafficState| {

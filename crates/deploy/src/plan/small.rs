@@ -1,7 +1,7 @@
 //! The plans of what is less than a deployment: stop, resize, replace.
 
 use super::sequence::Sequence;
-use super::{Phase, PlannedAction};
+use super::{Phase, PlannedAction, only};
 use crate::Target;
 use crate::actions::{
     Announce, ApplyTraffic, AwaitExist, AwaitGone, AwaitInForce, AwaitReplaced, AwaitStable,
@@ -27,11 +27,12 @@ pub(crate) fn stop(
     plan.add(Phase::Create, Announce { text: format!("stop {target} begins") });
     if *in_force != nothing {
         let active = || place.in_state(GroupState::Active).filter(|group| group.routed());
+        let restored: Vec<_> = active().map(|group| group.spec.id).collect();
         let apply = ApplyTraffic {
             what: "take all traffic away".to_owned(),
             from: in_force.clone(),
             to: nothing.clone(),
-            back: in_force.clone(),
+            back: only(in_force, &restored),
             needs: Vec::new(),
             back_needs: active().map(|group| Expected::of(&group.spec, group.size)).collect(),
             becomes: Vec::new(),

@@ -212,3 +212,46 @@ async fn an_undo_that_fails_waits_for_a_person_and_can_be_retried() {
     assert_eq!(world.engine.groups().len(), 1);
     world.assert_always_served();
 }
+
+/// The groups that it removed cannot be given traffic again.
+#[tokio::test]
+async fn an_undo_that_is_asked_for_again_goes_on_where_it_stopped() {
+    let world = World::new().await;
+    let orchestrator = world.start().await;
+    deploy(&orchestrator, "1").await;
+    let refuse = Fault::Refuse(EngineError::permanent("do it: a bug"));
+    world.engine.inject_after(Operation::ApplyTraffic, 1, &refuse);
+    // The undo looks once whether what it removed is gone, and is stopped there.
+    world.engine.inject(Operation::RemoveGroup, &Fault::LoseReply(EngineError::permanent("x")), 1);
+    let stuck = deploy(&orchestrator, "2").await;
+    assert_eq!(stuck.summary.state, Stuck, "{stuck:#?}");
+    assert_eq!(world.engine.groups().len(), 1, "the new group is removed");
+    let id = orchestrator.undo(&target(), "bob").await.unwrap();
+    let undone = rest(&orchestrator, id).await;
+    assert_eq!(undone.summary.state, Undone, "{undone:#?}");
+    world.assert_always_served();
+}
+
+/// The traffic names groups that were only checked, and went since then.
+#[tokio::test]
+async fn what_takes_all_away_is_undone_although_the_traffic_names_a_group_that_is_gone() {
+    let highlander = r#"{"keepWarm": "0s", "strategy": {"type": "highlander"}}"#;
+    for (params, ask) in [("{}", Ask::Stop), (highlander, Ask::Deploy(image("3")))] {
+        let world = World::new().await;
+        world.configure("{}", "[]", r#"{"keepWarm": "0s"}"#);
+        let orchestrator = world.start().await;
+        deploy(&orchestrator, "1").await;
+        deploy(&orchestrator, "2").await;
+        eventually("the first group is gone", async || world.engine.groups().len() == 1).await;
+        world.configure("{}", "[]", params);
+        let refuse = Fault::Refuse(EngineError::permanent("do it: a bug"));
+        world.engine.inject(Operation::RemoveGroup, &refuse, 1);
+        let stopped = finish(&orchestrator, ask.clone()).await;
+        if stopped.summary.state == Stuck {
+            orchestrator.undo(&target(), "bob").await.unwrap();
+        }
+        let undone = rest(&orchestrator, stopped.summary.id).await;
+        assert_eq!(undone.summary.state, Undone, "{ask:?}: {undone:#?}");
+        assert_eq!(world.serving(&orchestrator).await, ["hello-prod-web-v002"]);
+    }
+}
