@@ -13,7 +13,7 @@ use kiln_store::{deployments, groups};
 /// Somebody asks for a deployment, seldom while another one is in progress.
 pub(crate) async fn request(history: &mut History) {
     let Some(server) = history.server.clone() else { return };
-    let target = history.chance.one_of(&targets()).unwrap().clone();
+    let target = target(history);
     let busy = in_progress(history, &target).await;
     if busy.is_some() && !history.chance.one_in(10) {
         return;
@@ -65,14 +65,32 @@ fn ask(history: &mut History, runs: bool) -> Ask {
     }
 }
 
+/// One of the two environments, mostly the first: a history goes further there.
+fn target(history: &mut History) -> Target {
+    let [first, second] = targets();
+    if history.chance.one_in(4) { second } else { first }
+}
+
+/// Somebody decides about a deployment that waits for it.
+pub(crate) async fn decide(history: &mut History) {
+    let target = target(history);
+    let verbs: &[&str] = match in_progress(history, &target).await {
+        Some(DeploymentState::Paused) => &["resume"],
+        Some(DeploymentState::Stuck) => &["undo", "retry"],
+        _ => return,
+    };
+    let verb = history.chance.one_of(verbs).unwrap();
+    say(history, verb, &target);
+}
+
 /// Somebody asks something of a deployment, mostly what makes sense.
 pub(crate) async fn command(history: &mut History) {
-    let target = history.chance.one_of(&targets()).unwrap().clone();
+    let target = target(history);
     let state = in_progress(history, &target).await;
     let verbs: &[&str] = match state {
         _ if history.chance.one_in(20) => &["abort", "undo", "retry", "pause", "resume"],
         Some(DeploymentState::Running) => &["abort", "undo", "pause"],
-        Some(DeploymentState::Paused) => &["abort", "undo", "resume", "resume", "resume"],
+        Some(DeploymentState::Paused) => &["abort", "undo", "resume"],
         Some(DeploymentState::Stuck) => &["undo", "retry"],
         Some(_) => &["abort"],
         None => return,
@@ -147,7 +165,7 @@ pub(crate) fn params(chance: &mut Chance) -> String {
         (8, r#""pauseBeforeOldRemoved": true"#),
         (3, r#""startupCheck": {"timeout": "2s"}"#),
         (8, r#""processes": {"web": {"scale": {"inFlight": 5, "scaleInAfter": "10s"}}}"#),
-        (8, r#""routes": [{"host": "shared.localhost", "path": "/"}]"#),
+        (16, r#""routes": [{"host": "shared.localhost", "path": "/"}]"#),
     ];
     for (cases, key) in sometimes {
         if chance.one_in(cases) {

@@ -15,7 +15,7 @@ use tokio::task::AbortHandle;
 /// When a history begins.
 const BEGINS_MS: u64 = 1_700_000_000_000;
 /// How many events there are before calm comes.
-const EVENTS: u64 = 600;
+const EVENTS: u64 = 500;
 /// The most notches of a fuse.
 const LONGEST_FUSE: u64 = 60;
 /// The longest time that passes at once.
@@ -115,12 +115,12 @@ impl History {
 
     async fn event(&mut self) -> Result<(), Broken> {
         match self.chance.below(200) {
-            0..160 => self.go_on().await?,
-            160..176 => drop(self.step()),
-            176..178 => self.pass(),
-            178..181 => self.kill(),
-            181..194 => asks::request(self).await,
-            194..196 => asks::command(self).await,
+            0..172 => self.go_on().await?,
+            172..186 => drop(self.step()),
+            186..188 => self.pass(),
+            188..191 => self.kill(),
+            191..195 => asks::request(self).await,
+            195..196 => asks::command(self).await,
             196..199 => match (self.server.is_some(), self.chance.below(4) > 0) {
                 (true, true) => {
                     self.tell("the server dies");
@@ -141,8 +141,12 @@ impl History {
     async fn go_on(&mut self) -> Result<(), Broken> {
         let ready = self.stage.ready();
         let Some((id, what)) = self.chance.one_of(&ready).copied() else {
-            if self.chance.one_in(3) || !self.step() {
-                self.sleep_on();
+            // Where nothing happens by itself, people do something.
+            match self.chance.below(4) {
+                0 => asks::request(self).await,
+                1 => asks::decide(self).await,
+                2 if self.step() => {}
+                _ => self.sleep_on(),
             }
             return Ok(());
         };
