@@ -11,6 +11,7 @@ mod history;
 mod hooks;
 mod journal;
 mod locks;
+mod many;
 mod numbers;
 mod plans;
 mod preparing;

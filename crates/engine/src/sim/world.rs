@@ -27,7 +27,7 @@ pub(super) struct World {
     pub(super) sight: Sight,
     /// Whether what was before each change is kept.
     pub(super) keeps_before: bool,
-    before: Vec<(AppName, EnvName, ObservedGroup)>,
+    before: Vec<((AppName, EnvName), ObservedGroup)>,
     epochs: HashMap<(AppName, EnvName), u64>,
     made: u32,
 }
@@ -95,30 +95,26 @@ impl World {
     /// Keeps what is, for those who see too late.
     pub(super) fn keep_before(&mut self) {
         if self.keeps_before {
-            self.before = self.now().collect();
+            let tell = |group: &SimGroup| (group.scope(), group.observed());
+            self.before = self.groups.values().map(tell).collect();
         }
-    }
-
-    fn now(&self) -> impl Iterator<Item = (AppName, EnvName, ObservedGroup)> {
-        let tell =
-            |group: &SimGroup| (group.spec.app.clone(), group.spec.env.clone(), group.observed());
-        self.groups.values().map(tell)
     }
 
     /// What whoever looks sees of one application in one environment, or of everything.
     pub(super) fn seen(&self, scope: Option<(&AppName, &EnvName)>) -> Vec<ObservedGroup> {
-        let wanted = |(app, env, _): &(AppName, EnvName, ObservedGroup)| {
+        let wanted = |app: &AppName, env: &EnvName| {
             scope.is_none_or(|(wanted, there)| app == wanted && env == there)
         };
-        let group = |(_, _, group): (AppName, EnvName, ObservedGroup)| group;
-        // Now these, now the others.
-        let first = self.moments.len() % 2;
+        let now = self.groups.values().filter(|group| wanted(&group.spec.app, &group.spec.env));
+        let now = now.map(SimGroup::observed);
         match self.sight {
-            Sight::Clear => self.now().filter(wanted).map(group).collect(),
+            Sight::Clear => now.collect(),
             Sight::Stale => {
-                self.before.iter().filter(|it| wanted(it)).cloned().map(group).collect()
+                let before = self.before.iter().filter(|((app, env), _)| wanted(app, env));
+                before.map(|(_, group)| group.clone()).collect()
             }
-            Sight::Partial => self.now().filter(wanted).skip(first).step_by(2).map(group).collect(),
+            // Now these, now the others.
+            Sight::Partial => now.skip(self.moments.len() % 2).step_by(2).collect(),
         }
     }
 
@@ -223,8 +219,7 @@ impl World {
 
     fn owner(&self, group: GroupId) -> Result<(AppName, EnvName), EngineError> {
         let missing = || EngineError::not_found(format!("change group {group}: it is not there"));
-        let group = self.groups.get(&group).ok_or_else(missing)?;
-        Ok((group.spec.app.clone(), group.spec.env.clone()))
+        Ok(self.groups.get(&group).ok_or_else(missing)?.scope())
     }
 
     /// A new instance of a group, not started yet.
@@ -273,6 +268,10 @@ impl SimGroup {
             crash_loop: None,
             exits: 0,
         }
+    }
+
+    fn scope(&self) -> (AppName, EnvName) {
+        (self.spec.app.clone(), self.spec.env.clone())
     }
 
     pub(super) fn healthy(&self) -> usize {
