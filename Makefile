@@ -1,6 +1,6 @@
 # What people type; what each does is in scripts/, in tests/src/bin/demo and in bench/.
 
-.PHONY: build install demo bench test fuzz fmt clean needs
+.PHONY: build install demo bench test soak fuzz fmt clean needs
 
 PREFIX = /usr/local
 
@@ -30,6 +30,11 @@ bench: needs
 
 test: needs
 	scripts/test.sh
+
+# Deployments through histories made by chance, for SECONDS or as many as HISTORIES: see docs/histories.md.
+soak:
+	$(if $(HISTORIES),KILN_TESTS_HISTORIES=$(HISTORIES),KILN_TESTS_SECONDS=$(SECONDS)) \
+		cargo test -p kiln-deploy --test it -- --nocapture every_promise
 
 # Every reader of foreign input, for SECONDS each with inputs that nobody chose: see fuzz/README.md.
 SECONDS = 60
