@@ -5,7 +5,7 @@ use super::expected::{not_routed, sizes, suspects};
 use super::{Act, Expected, Outcome, Scene, Touch};
 use crate::place::GroupRef;
 use crate::ports::millis;
-use kiln_engine::{EngineError, InstanceState};
+use kiln_engine::{EngineError, InstanceState, ObservedInstance};
 use kiln_names::Span;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -59,6 +59,12 @@ impl Act for Watch {
     }
 }
 
+/// Of what has ended, its last answer says nothing.
+fn why(instance: &ObservedInstance) -> &str {
+    let exit = instance.exit.as_ref().map(|exit| exit.cause.as_str());
+    exit.or(instance.last_check.as_deref()).unwrap_or("it exited")
+}
+
 impl Watch {
     async fn regression(&self, scene: &Scene<'_>) -> Result<Option<String>, EngineError> {
         let seen = scene.observe().await?;
@@ -71,8 +77,7 @@ impl Watch {
             }
             let failing = |state| matches!(state, InstanceState::Unhealthy | InstanceState::Exited);
             if let Some(bad) = observed.instances.iter().find(|i| failing(i.state)) {
-                let check = bad.last_check.as_deref().unwrap_or("it exited");
-                return Ok(Some(format!("{} of {group} is not healthy: {check}", bad.id)));
+                return Ok(Some(format!("{} of {group} is not healthy: {}", bad.id, why(bad))));
             }
         }
         let traffic = scene.traffic().await?;
@@ -81,5 +86,37 @@ impl Watch {
         };
         let routed: Vec<Expected> = self.groups.iter().filter(known).cloned().collect();
         Ok(not_routed(&traffic, &routed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kiln_engine::Exit;
+    use kiln_names::InstanceId;
+
+    #[test]
+    fn what_has_ended_is_told_by_its_end_and_not_by_its_last_answer() {
+        let mut instance = ObservedInstance {
+            id: InstanceId::from_random([1; 6]),
+            slot: 0,
+            state: InstanceState::Unhealthy,
+            address: None,
+            last_check: Some("503 overloaded".to_owned()),
+            exit: None,
+            started_ms: None,
+            usage: None,
+        };
+        assert_eq!(why(&instance), "503 overloaded");
+        instance.state = InstanceState::Exited;
+        instance.exit = Some(Exit {
+            code: None,
+            signal: Some(9),
+            out_of_memory: false,
+            cause: "killed by signal 9".to_owned(),
+            at_ms: 0,
+            memory_peak: None,
+        });
+        assert_eq!(why(&instance), "killed by signal 9");
     }
 }

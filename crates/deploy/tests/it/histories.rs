@@ -16,6 +16,7 @@ mod course;
 mod promises;
 mod stage;
 
+use crate::world::note;
 use chance::{HISTORIES, SECONDS, SEED, given};
 use course::History;
 use stage::Quiet;
@@ -27,7 +28,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// How many histories there are unless somebody says otherwise.
-const USUAL: u64 = 100;
+const USUAL: u64 = 1_000;
 /// How much of a history that went wrong is shown.
 const SHOWN: usize = 80;
 
@@ -120,9 +121,9 @@ fn show(seed: u64, told: &Told) {
     // Whoever asks for one history wants to see all of it.
     let shown = if given(SEED).is_some() { usize::MAX } else { SHOWN };
     let last = &told.events[told.events.len().saturating_sub(shown)..];
-    eprintln!("the last events of history {seed}:\n{}", last.join("\n"));
-    eprintln!("{}", told.broken.as_deref().unwrap_or_default());
-    eprintln!("again: {SEED}={seed} cargo nextest run -p kiln-deploy whatever_happens");
+    note(&format!("the last events of history {seed}:\n{}", last.join("\n")));
+    note(told.broken.as_deref().unwrap_or_default());
+    note(&format!("again: {SEED}={seed} cargo nextest run -p kiln-deploy whatever_happens"));
 }
 
 #[test]
@@ -135,9 +136,9 @@ fn whatever_happens_every_promise_is_kept_and_all_comes_to_rest() {
         }
     });
     let count = run.next.into_inner().min(choice.count);
-    eprintln!("{count} histories in {:.1} s", began.elapsed().as_secs_f64());
+    note(&format!("{count} histories in {:.1} s", began.elapsed().as_secs_f64()));
     for (end, count) in run.ends.into_inner().unwrap() {
-        eprintln!("{count:>7} {end}");
+        note(&format!("{count:>7} {end}"));
     }
     assert!(!run.failed.into_inner(), "a history went wrong: see above");
 }

@@ -1,6 +1,6 @@
 //! Many deployments side by side, with the journal on disk.
 
-use crate::world::{PATIENCE, PlainClock, World, why};
+use crate::world::{PATIENCE, PlainClock, World, note, why};
 use kiln_deploy::{Ask, Deploy, Orchestrator, Request, Target};
 use kiln_engine::sim::Pace;
 use kiln_names::{DeploymentId, ImageRef};
@@ -43,7 +43,7 @@ async fn two_hundred_deployments_side_by_side_complete() {
         let began = Instant::now();
         all(&orchestrator, version).await;
         let took = began.elapsed().as_secs_f64();
-        eprintln!("{APPLICATIONS} deployments of version {version}: {took:.1} s");
+        note(&format!("{APPLICATIONS} deployments of version {version}: {took:.1} s"));
     }
     assert_eq!(world.engine.groups().len(), 2 * APPLICATIONS, "the old groups are kept warm");
 }

@@ -290,6 +290,12 @@ pub(crate) async fn rest(orchestrator: &Orchestrator, id: DeploymentId) -> Deplo
     }
 }
 
+/// Shows a line to whoever looks at the output of a test.
+#[expect(clippy::print_stderr, reason = "a test has nobody else to tell")]
+pub(crate) fn note(line: &str) {
+    eprintln!("{line}");
+}
+
 /// Polls until something is so.
 pub(crate) async fn eventually(what: &str, mut so: impl AsyncFnMut() -> bool) {
     let began = Instant::now();

@@ -8,7 +8,7 @@ use kiln_protocol::configuration::HookPoint;
 use kiln_protocol::deployment::DeploymentState;
 use kiln_store::audit::By;
 use kiln_store::lock::{self, LockRow};
-use kiln_store::{deployments, groups};
+use kiln_store::{activations, deployments};
 
 /// Somebody asks for a deployment, seldom while another one is in progress.
 pub(crate) async fn request(history: &mut History) {
@@ -19,9 +19,11 @@ pub(crate) async fn request(history: &mut History) {
         return;
     }
     let mut db = history.db.read().await.unwrap();
-    let runs = !groups::here(&mut db, &target.app, &target.env).await.unwrap().is_empty();
+    let current = activations::current(&mut db, &target.app, &target.env).await.unwrap();
     drop(db);
-    let ask = ask(history, runs);
+    let runs = current.as_ref().is_some_and(|current| current.release.is_some());
+    let earlier = current.is_some_and(|current| current.back.is_some());
+    let ask = ask(history, runs, earlier);
     history.tell(format!("asked for {target}: {ask:?}"));
     let why = Why { who: "ann".to_owned(), message: "because".to_owned() };
     let request = Request { target, ask, why };
@@ -35,10 +37,12 @@ async fn in_progress(history: &History, Target { app, env }: &Target) -> Option<
     [Paused, Preparing, Running, Stuck].into_iter().find(|state| state.as_str() == row.state)
 }
 
-fn ask(history: &mut History, runs: bool) -> Ask {
+/// What somebody asks for, mostly what makes sense where something runs and ran before.
+fn ask(history: &mut History, runs: bool, earlier: bool) -> Ask {
     let chance = &mut history.chance;
     let kinds = if runs || chance.one_in(10) { 16 } else { 8 };
     match chance.below(kinds) {
+        3..8 if earlier => Ask::Rollback { to: None },
         0..8 => {
             let versions = ["1", "2", "3", "4", "5", "1", "4", "5", "crashes", "never"];
             let version = chance.one_of(&versions).unwrap();
@@ -46,9 +50,9 @@ fn ask(history: &mut History, runs: bool) -> Ask {
             Ask::Deploy(Deploy { image, hold: chance.one_in(4), ..Deploy::default() })
         }
         8 => Ask::Redeploy,
-        9..12 => Ask::Rollback { to: None },
-        12 => Ask::Stop,
-        13 | 14 => {
+        9 => Ask::Rollback { to: None },
+        10 => Ask::Stop,
+        11..14 => {
             let process = *chance.one_of(&[Some("web"), Some("worker"), None]).unwrap();
             let process = process.map(|process| process.parse().unwrap());
             Ask::Resize { process, size: u32::try_from(chance.below(5)).unwrap() }

@@ -15,7 +15,7 @@ use tokio::task::AbortHandle;
 /// When a history begins.
 const BEGINS_MS: u64 = 1_700_000_000_000;
 /// How many events there are before calm comes.
-const EVENTS: u64 = 500;
+const EVENTS: u64 = 400;
 /// The most notches of a fuse.
 const LONGEST_FUSE: u64 = 60;
 /// The longest time that passes at once.

@@ -58,7 +58,7 @@ impl History {
             return Ok(());
         }
         self.promises.seen += moments.len();
-        let now = deployments::holders(&mut *self.db.read().await.unwrap()).await.unwrap();
+        let now = deployments::holders(&mut self.db.read().await.unwrap()).await.unwrap();
         let before = std::mem::replace(&mut self.promises.in_progress, now.clone());
         let mut kinds = Vec::new();
         for row in before.iter().chain(&now) {
