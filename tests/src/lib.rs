@@ -19,6 +19,7 @@ mod ran;
 mod router;
 mod strays;
 pub mod swarm;
+mod terminal;
 mod units;
 mod wait;
 
@@ -34,5 +35,6 @@ pub use project::Project;
 pub use ran::Ran;
 pub use router::EdgeRouter;
 pub use swarm::Swarm;
+pub use terminal::{Shown, Terminal};
 pub use units::Unit;
 pub use wait::{note, until, until_some};

@@ -19,9 +19,35 @@ pub(crate) type Events = Sse<KeepAliveStream<BoxStream<'static, Result<Event, In
 pub(crate) fn events<E: Serialize + Send + 'static>(
     source: impl Stream<Item = Result<E, Refusal>> + Send + 'static,
 ) -> Events {
+    labelled(source.map(|event| event.map(|event| (Label::default(), event))))
+}
+
+/// What an event says of itself beside its data.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Label {
+    /// What kind it is.
+    pub(crate) name: Option<&'static str>,
+    /// What a client hands back to be told what comes after it.
+    pub(crate) id: Option<u64>,
+}
+
+impl Label {
+    fn event(self) -> Event {
+        let event = self.name.map_or_else(Event::default, |name| Event::default().event(name));
+        match self.id {
+            Some(id) => event.id(id.to_string()),
+            None => event,
+        }
+    }
+}
+
+/// The same with labels.
+pub(crate) fn labelled<E: Serialize + Send + 'static>(
+    source: impl Stream<Item = Result<(Label, E), Refusal>> + Send + 'static,
+) -> Events {
     let written = source.scan(false, |over, event| {
         let written = (!*over).then(|| match event {
-            Ok(event) => Event::default().data(json(&event)),
+            Ok((label, event)) => label.event().data(json(&event)),
             Err(refusal) => {
                 *over = true;
                 Event::default().event(PROBLEM_EVENT).data(json(&refusal.into_problem()))

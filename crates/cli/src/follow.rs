@@ -1,14 +1,16 @@
 //! Following a deployment to its end, through restarts of the server.
 
 use crate::CliError;
+use crate::lines::Lines;
 use crate::output::talk;
-use crate::progress::Progress;
 use crate::session::Session;
+use crate::tree::{EVERY, Subject, Tree};
 use futures_util::StreamExt as _;
 use kiln_client::ClientError;
 use kiln_names::DeploymentId;
-use kiln_protocol::deployment::{Deployment, DeploymentEvent, DeploymentState, Happening};
+use kiln_protocol::deployment::{Deployment, DeploymentEvent, Happening};
 use std::time::{Duration, Instant};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 /// How long a server may be away before following it is given up; it restarts within a second.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -24,60 +26,47 @@ pub(crate) async fn follow(
     session: &Session,
     deployment: &Deployment,
 ) -> Result<Deployment, CliError> {
-    follow_with(session, deployment.id, None, |_, _| Ok(())).await
+    follow_from(session, deployment, None).await
 }
 
-/// The same for one that went on before: only what comes is drawn.
+/// The same for one that went on before: what happened is in the tree, and of what comes is a line.
 pub(crate) async fn follow_on(
     session: &Session,
     deployment: &Deployment,
 ) -> Result<Deployment, CliError> {
-    follow_with(session, deployment.id, Some(deployment.seq), |_, _| Ok(())).await
+    follow_from(session, deployment, Some(deployment.seq)).await
 }
 
-/// The same from the event after `seen` on, and hands each event on.
+/// The same for one of which nothing is known yet, and hands each event on.
 pub(crate) async fn follow_with(
     session: &Session,
     id: DeploymentId,
-    seen: Option<u64>,
     tap: Tap,
 ) -> Result<Deployment, CliError> {
-    let mut course = Course { progress: Progress::new(session.output), summary: String::new() };
-    tokio::select! {
-        ended = until_end(session, id, seen, tap, &mut course) => ended,
-        _ = tokio::signal::ctrl_c() => {
-            course.progress.clear();
-            talk(&format!("The deployment goes on. Follow it with: kiln watch {id}\n"));
-            Err(CliError::Interrupted)
-        }
-    }
+    let view = if session.output.draws() { View::Blank } else { View::lines(session) };
+    Following { session, id, seen: None, tap, view }.until_end_or_interrupt().await
 }
 
-async fn until_end(
+async fn follow_from(
     session: &Session,
-    id: DeploymentId,
-    mut seen: Option<u64>,
-    tap: Tap,
-    course: &mut Course,
+    deployment: &Deployment,
+    seen: Option<u64>,
 ) -> Result<Deployment, CliError> {
-    let mut heard = Instant::now();
-    loop {
-        let error = match pass(session, id, tap, course, &mut seen).await {
-            Ok(deployment) => return Ok(*deployment),
-            Err(Pass::Over(error)) => return Err(error),
-            Err(Pass::Lost { error, progressed }) => {
-                if progressed {
-                    heard = Instant::now();
-                }
-                error
-            }
-        };
-        if heard.elapsed() > PATIENCE {
-            return Err(error.into());
-        }
-        course.progress.passing("server", "not answering; asking again");
-        tokio::time::sleep(PAUSE).await;
-    }
+    let (view, seen) = match session.output.draws() {
+        true => (View::tree(deployment), None),
+        false => (View::lines(session), seen),
+    };
+    let id = deployment.id;
+    Following { session, id, seen, tap: |_, _| Ok(()), view }.until_end_or_interrupt().await
+}
+/// One deployment that is followed.
+struct Following<'a> {
+    session: &'a Session,
+    id: DeploymentId,
+    /// The place of the last event.
+    seen: Option<u64>,
+    tap: Tap,
+    view: View,
 }
 
 /// How one connection ended without the deployment having ended.
@@ -88,75 +77,133 @@ enum Pass {
     Lost { error: ClientError, progressed: bool },
 }
 
-/// Follows over one connection.
-async fn pass(
-    session: &Session,
-    id: DeploymentId,
-    tap: Tap,
-    course: &mut Course,
-    seen: &mut Option<u64>,
-) -> Result<Box<Deployment>, Pass> {
-    let mut progressed = false;
-    let judge = |error: ClientError, progressed| match error.is_lost() {
-        true => Pass::Lost { error, progressed },
-        false => Pass::Over(error.into()),
-    };
-    let mut events =
-        session.client.watch(id, *seen).await.map_err(|error| judge(error, progressed))?;
-    while let Some(event) = events.next().await {
-        let event = event.map_err(|error| judge(error, progressed))?;
-        progressed = true;
-        *seen = Some(event.seq);
-        course.draw(&event.what);
-        tap(session, &event).map_err(Pass::Over)?;
-        if let Happening::Ended { deployment } = event.what {
-            return Ok(deployment);
+// === impl Following ===
+
+impl Following<'_> {
+    async fn until_end_or_interrupt(mut self) -> Result<Deployment, CliError> {
+        let id = self.id;
+        tokio::select! {
+            ended = self.until_end() => ended,
+            _ = tokio::signal::ctrl_c() => {
+                talk(&format!("The deployment goes on. Follow it with: kiln watch {id}\n"));
+                Err(CliError::Interrupted)
+            }
         }
     }
-    let error = ClientError::Lost("the stream ended early".into());
-    Err(Pass::Lost { error, progressed })
+
+    async fn until_end(&mut self) -> Result<Deployment, CliError> {
+        let mut heard = Instant::now();
+        loop {
+            let error = match self.pass().await {
+                Ok(deployment) => return Ok(*deployment),
+                Err(Pass::Over(error)) => return Err(error),
+                Err(Pass::Lost { error, progressed }) => {
+                    if progressed {
+                        heard = Instant::now();
+                    }
+                    error
+                }
+            };
+            if heard.elapsed() > PATIENCE {
+                return Err(error.into());
+            }
+            self.view.lose();
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Follows over one connection.
+    async fn pass(&mut self) -> Result<Box<Deployment>, Pass> {
+        let mut progressed = false;
+        let judge = |error: ClientError, progressed| match error.is_lost() {
+            true => Pass::Lost { error, progressed },
+            false => Pass::Over(error.into()),
+        };
+        if matches!(self.view, View::Blank) {
+            let deployment = self.session.client.deployment(self.id).await;
+            self.view = View::tree(&deployment.map_err(|error| judge(error, progressed))?);
+        }
+        let events = self.session.client.watch(self.id, self.seen).await;
+        let mut events = events.map_err(|error| judge(error, progressed))?;
+        let mut frames = frames();
+        loop {
+            let event = tokio::select! {
+                biased;
+                _ = frames.tick(), if self.view.moves() => {
+                    self.view.draw();
+                    continue;
+                }
+                event = events.next() => event,
+            };
+            let Some(event) = event else { break };
+            let event = event.map_err(|error| judge(error, progressed))?;
+            progressed = true;
+            self.seen = Some(event.seq);
+            self.view.take(&event);
+            (self.tap)(self.session, &event).map_err(Pass::Over)?;
+            if let Happening::Ended { deployment } = event.what {
+                self.view.draw();
+                return Ok(deployment);
+            }
+        }
+        let error = ClientError::Lost("the stream ended early".into());
+        Err(Pass::Lost { error, progressed })
+    }
 }
 
-/// How the deployment goes, drawn.
-struct Course {
-    progress: Progress,
-    /// What the action under way does.
-    summary: String,
+fn frames() -> Interval {
+    let mut frames = interval(EVERY);
+    frames.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // Not at once: what has happened comes first.
+    frames.reset();
+    frames
 }
 
-impl Course {
-    fn draw(&mut self, what: &Happening) {
-        let progress = &mut self.progress;
-        match what {
-            Happening::Prepared { step, note } => {
-                progress.passing(step, note.as_deref().unwrap_or(""));
-            }
-            Happening::Sealed { release, notes, .. } => {
-                let release = release.map(|release| release.short()).unwrap_or_default();
-                progress.done("plan", &release, 0);
-                notes.iter().for_each(|note| progress.remark(note));
-            }
-            Happening::ActionStarted { action, summary, .. } => {
-                progress.passing(action, summary);
-                self.summary.clone_from(summary);
-            }
-            Happening::ActionWaiting { action, note } => progress.waiting(action, note),
-            Happening::ActionDone { action, note, milliseconds } => {
-                let note = note.as_ref().unwrap_or(&self.summary);
-                progress.done(action, note, *milliseconds);
-            }
-            Happening::ActionFailed { action, reason } => progress.failed(action, reason),
-            Happening::Command { verb, user } => {
-                progress.remark(&format!("{user} asked for {verb}."));
-            }
-            Happening::State { state: DeploymentState::Paused, reason } => {
-                let reason = reason.as_deref().unwrap_or("");
-                progress.remark(&format!(
-                    "Paused: {reason}. kiln resume goes on, kiln undo takes it back."
-                ));
-            }
-            // How it ended is said once, at its end.
-            Happening::State { .. } | Happening::Ended { .. } => {}
+/// What a person sees of it.
+#[derive(Debug)]
+enum View {
+    /// To be drawn once it is known which deployment it is.
+    Blank,
+    /// Drawn in place, on a terminal.
+    Tree(Box<Tree>),
+    /// Elsewhere.
+    Lines(Lines),
+}
+
+// === impl View ===
+
+impl View {
+    fn tree(deployment: &Deployment) -> Self {
+        Self::Tree(Box::new(Tree::new(Subject::from(deployment))))
+    }
+
+    fn lines(session: &Session) -> Self {
+        Self::Lines(Lines::new(session.output))
+    }
+
+    fn take(&mut self, event: &DeploymentEvent) {
+        match self {
+            Self::Tree(tree) => tree.take(event),
+            Self::Lines(lines) => lines.take(event),
+            Self::Blank => {}
+        }
+    }
+
+    /// Whether it changes by itself.
+    const fn moves(&self) -> bool {
+        matches!(self, Self::Tree(_))
+    }
+
+    fn draw(&mut self) {
+        if let Self::Tree(tree) = self {
+            tree.draw();
+        }
+    }
+
+    fn lose(&mut self) {
+        if let Self::Tree(tree) = self {
+            tree.lose();
+            tree.draw();
         }
     }
 }

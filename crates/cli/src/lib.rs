@@ -22,6 +22,7 @@ mod differences;
 mod error;
 mod follow;
 mod globals;
+mod lines;
 mod memory;
 mod outcome;
 mod output;
@@ -30,6 +31,7 @@ mod running;
 mod session;
 mod steps;
 mod table;
+mod tree;
 mod words;
 
 pub use commands::Command;

@@ -17,13 +17,18 @@ pub(crate) enum Form {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Output {
     pub(crate) form: Form,
-    /// Whether standard error is a terminal.
+    /// Whether standard error is a terminal that can draw over what it shows.
     pub(crate) live: bool,
 }
 
 impl Output {
     pub(crate) fn new(form: Form) -> Self {
-        Self { form, live: std::io::stderr().is_terminal() }
+        Self { form, live: std::io::stderr().is_terminal() && !console::is_dumb() }
+    }
+
+    /// Whether progress is drawn in place.
+    pub(crate) fn draws(self) -> bool {
+        self.live && self.form == Form::Text
     }
 
     /// Prints one piece of data: as JSON, or in the given words.

@@ -130,7 +130,7 @@ impl Task {
         let action = planned.map_or("seal plan", |planned| planned.action.name()).to_owned();
         let what = Progress::ActionWaiting { action, note: format!("failed to {error}") };
         let at_ms = self.recorder.kit.now_ms();
-        self.recorder.kit.hub.tell(ProgressEvent { deployment, seq, at_ms, what });
+        self.recorder.kit.hub.tell(ProgressEvent { deployment, seq, at_ms, whole: false, what });
     }
 
     /// A route was taken by another between the preparation and the seal.
@@ -348,7 +348,8 @@ fn tell_waiting(recorder: &Recorder, planned: &PlannedAction, note: &str) {
     let what =
         Progress::ActionWaiting { action: planned.action.name().to_owned(), note: note.to_owned() };
     let (deployment, seq) = (recorder.subject.id, recorder.status().seq);
-    recorder.kit.hub.tell(ProgressEvent { deployment, seq, at_ms: recorder.kit.now_ms(), what });
+    let at_ms = recorder.kit.now_ms();
+    recorder.kit.hub.tell(ProgressEvent { deployment, seq, at_ms, whole: false, what });
 }
 
 async fn ended_badly(

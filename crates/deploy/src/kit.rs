@@ -1,6 +1,7 @@
 //! What the parts of an orchestrator share.
 
 use crate::Ports;
+use crate::lookout::Lookouts;
 use crate::ports::Clock;
 use crate::progress::Hub;
 use kiln_store::Database;
@@ -14,6 +15,7 @@ pub(crate) struct Kit {
     pub(crate) db: Database,
     pub(crate) ports: Ports,
     pub(crate) hub: Hub,
+    pub(crate) lookouts: Lookouts,
     /// Rung when a group may have become due for removal.
     pub(crate) retire: Notify,
 }

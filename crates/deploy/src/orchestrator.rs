@@ -4,6 +4,7 @@ use crate::decide::Command;
 use crate::executor::{Asked, channel, spawn};
 use crate::journal::{Event, Record};
 use crate::kit::Kit;
+use crate::lookout::Lookouts;
 use crate::plan::Plan;
 use crate::prepare::{Draft, exists, prepare};
 use crate::progress::{Hub, ProgressStream, watch};
@@ -62,7 +63,8 @@ impl Orchestrator {
     /// An orchestrator on a database. Nothing goes on before [`Orchestrator::recover`].
     #[must_use]
     pub fn new(db: Database, ports: Ports) -> Self {
-        let kit = Arc::new(Kit { db, ports, hub: Hub::new(), retire: Notify::new() });
+        let (hub, lookouts, retire) = (Hub::new(), Lookouts::default(), Notify::new());
+        let kit = Arc::new(Kit { db, ports, hub, lookouts, retire });
         Self(Arc::new(Inner { kit, tasks: Mutex::default(), chores: Mutex::default() }))
     }
 

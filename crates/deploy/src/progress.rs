@@ -2,7 +2,7 @@
 
 use crate::journal::{Event, Record};
 use crate::kit::Kit;
-use crate::plan::Phase;
+use crate::plan::{Phase, PlannedAction};
 use crate::status::Status;
 use crate::view::Summary;
 use crate::{Error, Failure};
@@ -11,9 +11,9 @@ use futures_util::stream::unfold;
 use kiln_names::{DeploymentId, GroupNumber, ReleaseId};
 use kiln_protocol::deployment::DeploymentState;
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use tokio::sync::broadcast;
 
 /// How many events a watcher may fall behind; one that does reads the journal again.
@@ -28,6 +28,10 @@ pub struct ProgressEvent {
     pub seq: u64,
     /// When, in milliseconds since 1970.
     pub at_ms: u64,
+    /// Whether the journal has all of it, and all that happened by the same record has been told:
+    /// nothing is missed by going on after its place.
+    #[serde(default)]
+    pub whole: bool,
     /// What.
     #[serde(flatten)]
     pub what: Progress,
@@ -57,10 +61,10 @@ pub enum Progress {
         release: Option<ReleaseId>,
         /// The number of its new groups.
         number: Option<GroupNumber>,
-        /// How many actions it has.
-        actions: usize,
         /// What a person may want to know.
         notes: Vec<String>,
+        /// Its actions, in order.
+        actions: Vec<Step>,
     },
     /// An action began.
     ActionStarted {
@@ -104,7 +108,20 @@ pub enum Progress {
         verb: String,
         /// Who.
         who: String,
+        /// What an undo will do, in order.
+        actions: Vec<Step>,
     },
+}
+
+/// An action that is to be done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// Its part of the deployment.
+    pub phase: Phase,
+    /// Its name.
+    pub name: String,
+    /// What it will do, with what.
+    pub summary: String,
 }
 
 /// Events of one deployment; ends when it rests.
@@ -112,18 +129,45 @@ pub type ProgressStream = Pin<Box<dyn Stream<Item = ProgressEvent> + Send>>;
 
 /// Where events are told.
 #[derive(Debug)]
-pub(crate) struct Hub(broadcast::Sender<Arc<ProgressEvent>>);
+pub(crate) struct Hub {
+    events: broadcast::Sender<Arc<ProgressEvent>>,
+    /// What deployments wait for now: in no journal, and whoever comes later is told all the same.
+    waits: Mutex<HashMap<DeploymentId, Arc<ProgressEvent>>>,
+}
 
 // === impl Hub ===
 
 impl Hub {
     pub(crate) fn new() -> Self {
-        Self(broadcast::Sender::new(BEHIND))
+        Self { events: broadcast::Sender::new(BEHIND), waits: Mutex::default() }
+    }
+
+    /// What is told from now on, of all deployments.
+    pub(crate) fn listen(&self) -> broadcast::Receiver<Arc<ProgressEvent>> {
+        self.events.subscribe()
     }
 
     /// Tells whoever listens; nobody is no fault.
     pub(crate) fn tell(&self, event: ProgressEvent) {
-        drop(self.0.send(Arc::new(event)));
+        let event = Arc::new(event);
+        match event.what {
+            Progress::ActionWaiting { .. } => {
+                self.waits().insert(event.deployment, event.clone());
+            }
+            _ => {
+                self.waits().remove(&event.deployment);
+            }
+        }
+        drop(self.events.send(event));
+    }
+
+    /// What a deployment waits for.
+    fn wait_of(&self, deployment: DeploymentId) -> Option<ProgressEvent> {
+        self.waits().get(&deployment).map(|event| (**event).clone())
+    }
+
+    fn waits(&self) -> std::sync::MutexGuard<'_, HashMap<DeploymentId, Arc<ProgressEvent>>> {
+        self.waits.lock().expect("no holder of this lock panics")
     }
 }
 
@@ -146,7 +190,7 @@ impl Progress {
             Event::Sealed { plan } => Self::Sealed {
                 release: plan.release.as_ref().map(crate::Release::id),
                 number: plan.number,
-                actions: plan.actions.len(),
+                actions: steps(&plan.actions),
                 notes: plan.notes,
             },
             Event::Intended { index, action } => {
@@ -161,11 +205,14 @@ impl Progress {
             Event::Failed { action, failure, .. } => {
                 Self::ActionFailed { action, failure: *failure }
             }
-            Event::AbortAsked { by } => Self::command("abort", Some(by)),
-            Event::UndoAsked { by, .. } => Self::command("undo", by),
-            Event::RetryAsked { by } => Self::command("retry", Some(by)),
-            Event::PauseAsked { by } => Self::command("pause", Some(by)),
-            Event::ResumeAsked { by } => Self::command("resume", Some(by)),
+            Event::AbortAsked { by } => Self::command("abort", by),
+            Event::UndoAsked { by, actions, .. } => {
+                let who = by.unwrap_or_else(|| "kiln".to_owned());
+                Self::Command { verb: "undo".to_owned(), who, actions: steps(&actions) }
+            }
+            Event::RetryAsked { by } => Self::command("retry", by),
+            Event::PauseAsked { by } => Self::command("pause", by),
+            Event::ResumeAsked { by } => Self::command("resume", by),
             Event::Requested { .. }
             | Event::Paused { .. }
             | Event::Refused { .. }
@@ -175,14 +222,42 @@ impl Progress {
         })
     }
 
-    fn command(verb: &str, who: Option<String>) -> Self {
-        let who = who.unwrap_or_else(|| "kiln".to_owned());
-        Self::Command { verb: verb.to_owned(), who }
+    fn command(verb: &str, who: String) -> Self {
+        Self::Command { verb: verb.to_owned(), who, actions: Vec::new() }
     }
 
     /// Whether the deployment rests with it.
     const fn rests(&self) -> bool {
         matches!(self, Self::State { state, .. } if state.exit().is_some())
+    }
+}
+
+fn steps(actions: &[PlannedAction]) -> Vec<Step> {
+    let step = |planned: &PlannedAction| Step {
+        phase: planned.phase,
+        name: planned.action.name().to_owned(),
+        summary: planned.action.summary(),
+    };
+    actions.iter().map(step).collect()
+}
+
+// === impl ProgressEvent ===
+
+impl ProgressEvent {
+    /// What happened by one record.
+    pub(crate) fn journaled(
+        deployment: DeploymentId,
+        record: &Record,
+        told: Vec<Progress>,
+    ) -> impl Iterator<Item = Self> + use<> {
+        let (seq, at_ms, last) = (record.seq, record.at_ms, told.len());
+        told.into_iter().enumerate().map(move |(at, what)| Self {
+            deployment,
+            seq,
+            at_ms,
+            whole: at + 1 == last,
+            what,
+        })
     }
 }
 
@@ -203,10 +278,14 @@ pub(crate) async fn watch(
     deployment: DeploymentId,
     after: u64,
 ) -> Result<ProgressStream, Error> {
-    let live = kit.hub.0.subscribe();
+    let live = kit.hub.listen();
     let ready = VecDeque::new();
     let mut watcher = Watcher { kit, deployment, live, ready, told: after, rests: false };
     watcher.catch_up().await?;
+    if !watcher.rests {
+        let wait = watcher.kit.hub.wait_of(deployment);
+        watcher.ready.extend(wait);
+    }
     Ok(Box::pin(unfold(watcher, |mut watcher| async {
         let event = watcher.next().await?;
         Some((event, watcher))
@@ -230,14 +309,8 @@ impl Watcher {
                 reason: illegal.to_string(),
             })?;
             if seq >= self.told {
-                let told = Progress::of(&status, &record, &after).into_iter();
-                let event = |what| ProgressEvent {
-                    deployment: self.deployment,
-                    seq,
-                    at_ms: record.at_ms,
-                    what,
-                };
-                self.ready.extend(told.map(event));
+                let told = Progress::of(&status, &record, &after);
+                self.ready.extend(ProgressEvent::journaled(self.deployment, &record, told));
             }
             status = after;
         }
@@ -254,6 +327,7 @@ impl Watcher {
             deployment: self.deployment,
             seq: deployment.seq,
             at_ms: since_ms,
+            whole: true,
             what: Progress::State { state, reason },
         });
         self.rests = true;

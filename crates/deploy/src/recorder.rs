@@ -120,10 +120,9 @@ impl Recorder {
 
     fn tell(&self, pending: &[Step]) {
         for Step { before, record, after } in pending {
-            for what in Progress::of(before, record, after) {
-                let (deployment, seq, at_ms) = (self.subject.id, record.seq, record.at_ms);
-                self.kit.hub.tell(ProgressEvent { deployment, seq, at_ms, what });
-            }
+            let told = Progress::of(before, record, after);
+            let told = ProgressEvent::journaled(self.subject.id, record, told);
+            told.for_each(|event| self.kit.hub.tell(event));
         }
         if !self.status.locks() {
             self.kit.retire.notify_one();

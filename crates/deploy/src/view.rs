@@ -3,11 +3,14 @@
 use crate::decide::hint;
 use crate::journal::{Event, Record};
 use crate::kit::Kit;
-use crate::place::{Place, stored_release};
+use crate::place::{KnownGroup, Place, stored_release};
 use crate::plan::{Phase, Plan};
 use crate::status::{Direction, Status};
 use crate::{Error, Failure, Problem, Release, Target, archive};
-use kiln_engine::{ClusterTraffic, EndedInstance, GroupSpec, ObservedInstance, TrafficObservation};
+use kiln_engine::{
+    ClusterTraffic, EndedInstance, GroupSpec, InstanceState, ObservedGroup, ObservedInstance,
+    TrafficObservation,
+};
 use kiln_names::{ByteSize, DeploymentId, GroupId, GroupName, ProcessName, ReleaseId, Route};
 use kiln_protocol::deployment::{DeploymentState, Difference};
 use kiln_protocol::status::{ExternalAddress, ExternalGroup, GroupState, ProcessMemory};
@@ -138,6 +141,8 @@ pub struct GroupView {
     pub routes: Vec<Route>,
     /// Its share of its cluster's traffic in percent; none without routes, or if nobody can tell.
     pub weight: Option<u32>,
+    /// The requests that it works on, where it has no share or some of its instances drain.
+    pub in_flight: Option<u64>,
     /// Until when it is kept, in milliseconds since 1970, if it is to be removed.
     pub kept_until_ms: Option<u64>,
     /// Its instances; none if the engine cannot tell.
@@ -307,29 +312,7 @@ pub(crate) async fn running(kit: &Kit, target: &Target) -> Result<Running, Error
     drop(db);
     // Asked first: it looks at what instances use now.
     let memory = crate::memory::of(kit, &place).await?;
-    let (seen, traffic) = look(kit, target).await;
-    let mut groups: Vec<GroupView> = place
-        .groups
-        .into_iter()
-        .map(|group| {
-            let observed = seen.as_ref().and_then(|seen| seen.group(group.spec.id));
-            GroupView {
-                id: group.spec.id,
-                weight: traffic.as_ref().and_then(|traffic| weight(traffic, group.spec.id)),
-                name: group.spec.name,
-                process: group.spec.process,
-                release: group.spec.release,
-                state: group.state,
-                size: group.size,
-                memory_limit: group.spec.params.memory,
-                routes: group.spec.params.routes,
-                kept_until_ms: group.retirement.map(|row| row.due_ms),
-                instances: observed.map(|observed| observed.instances.clone()),
-            }
-        })
-        .collect();
-    groups.reverse();
-    let external = traffic.as_ref().map(external).unwrap_or_default();
+    let (groups, external) = seen(kit, target, place).await;
     Ok(Running {
         target: target.clone(),
         active,
@@ -354,6 +337,44 @@ fn external(traffic: &TrafficObservation) -> Vec<ExternalGroup> {
         Some(ExternalGroup { weight: cluster.external.as_ref()?.weight, process, addresses })
     };
     traffic.state.clusters.iter().filter_map(of).collect()
+}
+
+/// The groups that are not gone, the newest first.
+pub(crate) async fn groups(kit: &Kit, target: &Target) -> Result<Vec<GroupView>, Error> {
+    let place = Place::read_all(&mut *kit.db.read().await?, target).await?;
+    Ok(seen(kit, target, place).await.0)
+}
+
+/// The groups of a place with what its engine and its traffic see of them.
+async fn seen(
+    kit: &Kit,
+    target: &Target,
+    place: Place,
+) -> (Vec<GroupView>, Vec<ExternalGroup>) {
+    let (seen, traffic) = look(kit, target).await;
+    let view = |group: KnownGroup| {
+        let observed = seen.as_ref().and_then(|seen| seen.group(group.spec.id));
+        let weight = traffic.as_ref().and_then(|traffic| weight(traffic, group.spec.id));
+        let known = traffic.iter().flat_map(|traffic| &traffic.groups);
+        let mut known = known.filter(|known| known.group == group.spec.id);
+        let in_flight = known.next().and_then(|known| known.in_flight);
+        GroupView {
+            id: group.spec.id,
+            weight,
+            in_flight: in_flight.filter(|_| weight.unwrap_or(0) == 0 || drains(observed)),
+            name: group.spec.name,
+            process: group.spec.process,
+            release: group.spec.release,
+            state: group.state,
+            size: group.size,
+            memory_limit: group.spec.params.memory,
+            routes: group.spec.params.routes,
+            kept_until_ms: group.retirement.map(|row| row.due_ms),
+            instances: observed.map(|observed| observed.instances.clone()),
+        }
+    };
+    let groups = place.groups.into_iter().rev().map(view).collect();
+    (groups, traffic.as_ref().map(external).unwrap_or_default())
 }
 
 /// The instances that ended, the latest first.
@@ -388,6 +409,12 @@ async fn look(
     let seen = provider.engine.observe(Some((&target.app, &target.env))).await;
     let traffic = provider.traffic.observe(&target.app, &target.env).await;
     (seen.ok(), traffic.ok())
+}
+
+/// Whether an instance finishes what it had begun.
+fn drains(group: Option<&ObservedGroup>) -> bool {
+    let mut instances = group.iter().flat_map(|group| &group.instances);
+    instances.any(|instance| instance.state == InstanceState::Draining)
 }
 
 /// A group's share in percent of its cluster.

@@ -132,6 +132,10 @@ pub struct Group {
     pub memory_limit: Option<ByteSize>,
     /// Its share of the cluster's traffic, in percent; none for a process without routes.
     pub weight: Option<u32>,
+    /// The requests that it works on, where it has no share or some of its instances drain; none
+    /// where nobody counts.
+    #[serde(default)]
+    pub in_flight: Option<u64>,
     /// Where its cluster is reached.
     pub routes: Vec<Route>,
     /// Until when it is kept, if it is to be removed.

@@ -28,6 +28,7 @@ mod lock;
 mod memory;
 mod mistakes;
 mod nodes;
+mod progress;
 mod readme;
 mod recovery;
 mod run;

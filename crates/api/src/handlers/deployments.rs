@@ -5,15 +5,17 @@ mod course;
 pub(super) mod describe;
 
 use crate::app::{App, Shared};
-use crate::events::{Events, events};
+use crate::events::{Events, labelled};
 use crate::refusal::{Answer, Refusal};
 use crate::request::{Body, Caller, Names, Parameters};
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use kiln_catalog::{applications, environments};
 use kiln_deploy::Target;
 use kiln_names::{AppName, DeploymentId, EnvName};
 use kiln_protocol::deployment::{Deployment, DeploymentEvent, DeploymentSummary, Reason};
+use kiln_protocol::wire::LAST_EVENT_ID;
 use kiln_protocol::{Code, paths};
 use serde::Deserialize;
 
@@ -149,17 +151,32 @@ pub(crate) struct After {
     after: Option<u64>,
 }
 
-/// Tells how a deployment goes, until it ends or waits for a person.
-#[utoipa::path(get, path = paths::DEPLOYMENT_EVENTS, tag = "deployments", params(After),
+/// Tells how a deployment goes, until it ends or needs a person.
+///
+/// Server-sent events: `event` is the kind, `data` is the JSON, and `id`, where there is one, the place in
+/// the journal up to which all was told: as `Last-Event-ID` it resumes there. A comment every 15 seconds
+/// keeps a silent stream alive. The last event is `ended`, or `problem` with a problem document.
+#[utoipa::path(get, path = paths::DEPLOYMENT_EVENTS, tag = "deployments",
+    params(After, ("Last-Event-ID" = Option<u64>, Header,
+        description = "The id of the last event that was read; goes before `after`.")),
     responses((status = 200, body = DeploymentEvent, content_type = "text/event-stream")))]
 pub(crate) async fn watch(
     State(kiln): Shared,
     Names(id): Names<DeploymentId>,
     Parameters(After { after }): Parameters<After>,
+    headers: HeaderMap,
 ) -> Result<Events, Refusal> {
+    let after = last_event(&headers)?.or(after);
     let from = after.map_or(0, |after| after.saturating_add(1));
-    let told = kiln.orchestrator.subscribe(id, from).await?;
-    Ok(events(course::course(kiln, id, told)))
+    Ok(labelled(course::course(kiln, id, from).await?))
+}
+
+/// What a client says it was told last, before its stream broke.
+fn last_event(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {
+    let Some(value) = headers.get(LAST_EVENT_ID) else { return Ok(None) };
+    let id = value.to_str().ok().and_then(|text| text.parse().ok());
+    let detail = || format!("{LAST_EVENT_ID} is not the id of an event of this stream");
+    id.map(Some).ok_or_else(|| Refusal::new(Code::BadRequest, detail()))
 }
 
 /// The application in the environment, if both are there.

@@ -9,13 +9,13 @@ use axum::extract::State;
 use kiln_catalog::applications;
 use kiln_deploy::Target;
 use kiln_deploy::view::{EndedView, GroupView, Running};
-use kiln_engine::{Depth, InstanceState};
+use kiln_engine::{Depth, InstanceState, ObservedInstance};
 use kiln_names::{AppName, EnvName};
 use kiln_protocol::capacity::Capacity;
 use kiln_protocol::drift::Drift;
 use kiln_protocol::status::{Group, Instance, Status};
 use kiln_protocol::{Timestamp, paths};
-use kiln_store::deployments;
+use kiln_store::{Connection, StoreError, deployments};
 use serde::Deserialize;
 
 /// Of what.
@@ -73,11 +73,7 @@ async fn shown(kiln: &App, running: Running) -> Result<Status, Refusal> {
         Some(summary) => Some(describe::summary(&mut db, summary).await?),
         None => None,
     };
-    let mut shown = Vec::with_capacity(groups.len());
-    for view in groups {
-        let image = describe::image_of(&mut db, view.release).await?;
-        shown.push(group(view, describe::version(&mut db, image).await?));
-    }
+    let groups = shown_groups(&mut db, groups).await?;
     Ok(Status {
         app,
         env,
@@ -87,10 +83,23 @@ async fn shown(kiln: &App, running: Running) -> Result<Status, Refusal> {
         config: active.as_ref().map(|(release, _)| release.config),
         since: active.as_ref().map(|(_, at_ms)| Timestamp(*at_ms)),
         deployment,
-        groups: shown,
+        groups,
         memory,
         external,
     })
+}
+
+/// Groups in the protocol's words.
+pub(super) async fn shown_groups(
+    db: &mut Connection,
+    groups: Vec<GroupView>,
+) -> Result<Vec<Group>, StoreError> {
+    let mut shown = Vec::with_capacity(groups.len());
+    for view in groups {
+        let image = describe::image_of(db, view.release).await?;
+        shown.push(group(view, describe::version(db, image).await?));
+    }
+    Ok(shown)
 }
 
 fn group(view: GroupView, version: Option<String>) -> Group {
@@ -109,6 +118,7 @@ fn group(view: GroupView, version: Option<String>) -> Group {
         size: view.size,
         healthy: u32::try_from(healthy).unwrap_or(u32::MAX),
         weight: view.weight,
+        in_flight: view.in_flight,
         routes: view.routes,
         kept_until: view.kept_until_ms.map(Timestamp),
     }
@@ -133,18 +143,7 @@ pub(crate) async fn instances(
 ) -> Answer<Vec<Instance>> {
     let target = target(&kiln, app, env).await?;
     let running = kiln.orchestrator.status(&target).await?;
-    let of_group = |group: GroupView| {
-        let GroupView { name, process, memory_limit, instances, .. } = group;
-        let instances = instances.unwrap_or_default().into_iter();
-        let known = move |instance| EndedView {
-            group: name.clone(),
-            process: Some(process.clone()),
-            memory_limit: Some(memory_limit),
-            instance,
-        };
-        instances.map(known)
-    };
-    let mut all: Vec<_> = running.groups.into_iter().flat_map(of_group).map(instance).collect();
+    let mut all: Vec<_> = running.groups.iter().flat_map(shown_instances).collect();
     if which.ended {
         let mut ended = kiln.orchestrator.ended(&target).await?;
         ended.retain(|view| all.iter().all(|shown| shown.id != view.instance.id));
@@ -194,6 +193,17 @@ pub(crate) async fn drift(
     responses((status = 200, body = [Capacity])))]
 pub(crate) async fn capacity(State(kiln): Shared) -> Answer<Vec<Capacity>> {
     Ok(Json(kiln.orchestrator.capacity().await?))
+}
+
+/// The instances of a group in the protocol's words.
+pub(super) fn shown_instances(group: &GroupView) -> impl Iterator<Item = Instance> {
+    let known = |seen: &ObservedInstance| EndedView {
+        group: group.name.clone(),
+        process: Some(group.process.clone()),
+        memory_limit: Some(group.memory_limit),
+        instance: seen.clone(),
+    };
+    group.instances.iter().flatten().map(move |seen| instance(known(seen)))
 }
 
 fn instance(EndedView { group, process, memory_limit, instance: seen }: EndedView) -> Instance {

@@ -15,3 +15,4 @@ mod registry;
 mod rig;
 mod secrets;
 mod tcp;
+mod watching;

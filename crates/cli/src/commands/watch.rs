@@ -24,11 +24,10 @@ pub struct Watch {
 
 impl Watch {
     pub(crate) async fn run(self, session: &Session) -> Result<Exit, CliError> {
-        let ended =
-            follow_with(session, self.id, None, |session, event| match session.output.form {
-                Form::Json => session.output.data(event, |_| String::new()),
-                Form::Text => Ok(()),
-            });
+        let ended = follow_with(session, self.id, |session, event| match session.output.form {
+            Form::Json => session.output.data(event, |_| String::new()),
+            Form::Text => Ok(()),
+        });
         let ended = ended.await?;
         match session.output.form {
             Form::Json => Ok(ended.state.exit().unwrap_or(Exit::Done)),

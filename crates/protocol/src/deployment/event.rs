@@ -1,7 +1,8 @@
 //! How a deployment goes.
 
-use super::{Deployment, DeploymentState};
+use super::{Deployment, DeploymentState, PlannedAction};
 use crate::Timestamp;
+use crate::status::{Group, Instance};
 use kiln_names::ReleaseId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -48,12 +49,15 @@ pub enum Happening {
         /// What a person may want to know.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         notes: Vec<String>,
+        /// Its actions, in order.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        plan: Vec<PlannedAction>,
     },
     /// An action began.
     ActionStarted {
         /// Its name.
         action: String,
-        /// Its part of the deployment: `create`, `settle`, `shift`, `watch`, `finish`.
+        /// Its part of the deployment: `create`, `settle`, `shift`, `watch`, `finish`, `undo`.
         phase: String,
         /// What it does, with what.
         summary: String,
@@ -86,16 +90,88 @@ pub enum Happening {
         /// Why.
         reason: String,
     },
-    /// A person asked for something: `undo`, `abort`, `retry`.
+    /// A person asked for something: `undo`, `abort`, `retry`, `pause`, `resume`; an `undo` may also
+    /// follow from a failure, and `kiln` asked then.
     Command {
         /// The verb.
         verb: String,
         /// Who.
         user: String,
+        /// The actions that an undo consists of, in order.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        plan: Vec<PlannedAction>,
+    },
+    /// The groups of the application in the environment are as they are here; told while the
+    /// deployment goes on, when something of them changed, a few times a second at most. Not
+    /// journaled.
+    Groups {
+        /// The groups that are not gone, the newest first. What they use of memory is not told.
+        groups: Vec<Group>,
+        /// Their instances, as far as the engine can tell.
+        instances: Vec<Instance>,
     },
     /// It ended, or waits for a person; the last event of a stream.
     Ended {
         /// The whole of it.
         deployment: Box<Deployment>,
     },
+}
+
+impl Happening {
+    /// As the field `event` has it in JSON.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::State { .. } => "state",
+            Self::Prepared { .. } => "prepared",
+            Self::Sealed { .. } => "sealed",
+            Self::ActionStarted { .. } => "action-started",
+            Self::ActionWaiting { .. } => "action-waiting",
+            Self::ActionDone { .. } => "action-done",
+            Self::ActionFailed { .. } => "action-failed",
+            Self::Command { .. } => "command",
+            Self::Groups { .. } => "groups",
+            Self::Ended { .. } => "ended",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_an_event_is_what_json_calls_it() {
+        let text = String::new;
+        let all = [
+            Happening::State { state: DeploymentState::Running, reason: None },
+            Happening::Prepared { step: text(), note: None },
+            Happening::Sealed { release: None, actions: 0, notes: Vec::new(), plan: Vec::new() },
+            Happening::ActionStarted {
+                action: text(),
+                phase: text(),
+                summary: text(),
+                place: 1,
+                of: 1,
+            },
+            Happening::ActionWaiting { action: text(), note: text() },
+            Happening::ActionDone { action: text(), note: None, milliseconds: 0 },
+            Happening::ActionFailed { action: text(), reason: text() },
+            Happening::Command { verb: text(), user: text(), plan: Vec::new() },
+            Happening::Groups { groups: Vec::new(), instances: Vec::new() },
+        ];
+        for what in all {
+            assert_eq!(serde_json::to_value(&what).unwrap()["event"], what.name());
+        }
+    }
+
+    #[test]
+    fn what_an_earlier_kiln_tells_is_understood() {
+        let event = r#"{"seq":4,"at":"2026-11-21T12:00:00.000Z","event":"sealed",
+            "release":null,"actions":3}"#;
+        let event: DeploymentEvent = serde_json::from_str(event).unwrap();
+        assert!(
+            matches!(event.what, Happening::Sealed { actions: 3, plan, .. } if plan.is_empty())
+        );
+    }
 }
