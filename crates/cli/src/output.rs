@@ -17,18 +17,18 @@ pub(crate) enum Form {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Output {
     pub(crate) form: Form,
-    /// Whether standard error is a terminal that can draw over what it shows.
+    /// Whether standard error is a terminal.
     pub(crate) live: bool,
 }
 
 impl Output {
     pub(crate) fn new(form: Form) -> Self {
-        Self { form, live: std::io::stderr().is_terminal() && !console::is_dumb() }
+        Self { form, live: std::io::stderr().is_terminal() }
     }
 
-    /// Whether progress is drawn in place.
+    /// Whether progress is drawn in place: somebody watches, on a terminal that can.
     pub(crate) fn draws(self) -> bool {
-        self.live && self.form == Form::Text
+        self.live && self.form == Form::Text && !console::is_dumb()
     }
 
     /// Prints one piece of data: as JSON, or in the given words.

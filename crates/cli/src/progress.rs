@@ -1,4 +1,4 @@
-//! How something goes, on standard error: one live line per action on a terminal, plain lines
+//! How something goes, on standard error: one live line per step on a terminal, plain lines
 //! elsewhere.
 
 use crate::output::{Form, Output, talk};
@@ -33,7 +33,7 @@ enum Style {
 
 impl Progress {
     pub(crate) fn new(output: Output) -> Self {
-        let style = match (output.form, output.live) {
+        let style = match (output.form, output.draws()) {
             (Form::Json, _) => Style::Silent,
             (Form::Text, true) => Style::Live,
             (Form::Text, false) => Style::Plain,

@@ -30,7 +30,7 @@ impl From<&Deployment> for Subject {
 }
 
 /// A deployment as far as it was told.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Course {
     pub(super) subject: Subject,
     pub(super) state: DeploymentState,
@@ -42,6 +42,8 @@ pub(crate) struct Course {
     pub(super) release: Option<ReleaseId>,
     /// The last step of the preparation.
     pub(super) preparing: Option<String>,
+    /// What a person may want to know of the plan.
+    pub(super) notes: Vec<String>,
     /// The plan, and what takes it back.
     pub(super) forward: Vec<Step>,
     pub(super) back: Vec<Step>,
@@ -81,7 +83,10 @@ pub(super) enum StepState {
         reason: String,
     },
     /// It was begun and given up.
-    Left,
+    Left {
+        ended: Timestamp,
+        milliseconds: u64,
+    },
 }
 
 // === impl Course ===
@@ -97,6 +102,7 @@ impl Course {
             rests: None,
             release: None,
             preparing: None,
+            notes: Vec::new(),
             forward: Vec::new(),
             back: Vec::new(),
             groups: Vec::new(),
@@ -123,8 +129,9 @@ impl Course {
         match &event.what {
             Happening::State { state, reason } => self.becomes(at, *state, reason.clone()),
             Happening::Prepared { step, .. } => self.preparing = Some(step.clone()),
-            Happening::Sealed { release, plan, .. } => {
+            Happening::Sealed { release, plan, notes, .. } => {
                 (self.sealed, self.release) = (Some(at), *release);
+                self.notes.clone_from(notes);
                 self.forward = to_come(plan);
             }
             Happening::ActionStarted { action, phase, summary, place, .. } => {
@@ -144,7 +151,7 @@ impl Course {
             }
             Happening::ActionFailed { reason, .. } => self.fail(at, reason.clone()),
             Happening::Command { verb, plan, .. } if verb == UNDO => {
-                self.end(StepState::Left);
+                self.give_up(at);
                 self.back = to_come(plan);
             }
             Happening::Command { .. } => {}
@@ -163,7 +170,7 @@ impl Course {
         match state {
             DeploymentState::Paused => self.begin_pause(at, reason.as_ref()),
             // Whatever was in flight when somebody aborted it.
-            DeploymentState::Stuck => self.end(StepState::Left),
+            DeploymentState::Stuck => self.give_up(at),
             _ => {}
         }
         let waits = state == DeploymentState::Paused || state.exit().is_some();
@@ -204,6 +211,13 @@ impl Course {
         if let Some(StepState::Running { since, .. }) = self.running() {
             let milliseconds = at.since(*since);
             self.end(StepState::Failed { ended: at, milliseconds, reason });
+        }
+    }
+
+    fn give_up(&mut self, at: Timestamp) {
+        if let Some(StepState::Running { since, .. }) = self.running() {
+            let milliseconds = at.since(*since);
+            self.end(StepState::Left { ended: at, milliseconds });
         }
     }
 
@@ -253,7 +267,7 @@ impl Step {
         let milliseconds = ended.since(action.started);
         let note = action.note.clone();
         let state = match action.state {
-            ActionState::Running => StepState::Left,
+            ActionState::Running => StepState::Left { ended, milliseconds },
             ActionState::Done => StepState::Done { ended, milliseconds, note },
             ActionState::Failed => {
                 StepState::Failed { ended, milliseconds, reason: note.unwrap_or_default() }
@@ -266,20 +280,23 @@ impl Step {
     /// When it began; none if it did not.
     pub(super) fn began(&self) -> Option<Timestamp> {
         match &self.state {
-            StepState::ToCome | StepState::Left => None,
+            StepState::ToCome => None,
             StepState::Running { since, .. } => Some(*since),
             StepState::Done { ended, milliseconds, .. }
+            | StepState::Left { ended, milliseconds }
             | StepState::Failed { ended, milliseconds, .. } => {
                 Some(Timestamp(ended.0.saturating_sub(*milliseconds)))
             }
         }
     }
 
-    /// When it ended; none if it did not.
+    /// When it ended, however it did; none if it did not.
     pub(super) const fn ended(&self) -> Option<Timestamp> {
         match &self.state {
-            StepState::Done { ended, .. } | StepState::Failed { ended, .. } => Some(*ended),
-            _ => None,
+            StepState::Done { ended, .. }
+            | StepState::Failed { ended, .. }
+            | StepState::Left { ended, .. } => Some(*ended),
+            StepState::ToCome | StepState::Running { .. } => None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::course::{Course, Step, StepState};
 use super::groups;
-use super::line::{Line, Tone};
+use super::line::{Line, Tone, wrap};
 use super::phase::{Phase, Sign, phases};
 use crate::words::{clean, count, seconds};
 use kiln_protocol::Timestamp;
@@ -11,8 +11,20 @@ use kiln_protocol::deployment::DeploymentState;
 /// Where the column of times begins.
 const NAMES: usize = 24;
 
+/// Where the notes beside them do.
+const NOTES: usize = NAMES + 11;
+
+/// Where those about the plan do.
+const NOTE: usize = 4;
+
 /// The most lines that a reason takes.
 const REASON: usize = 3;
+
+/// The columns that it takes several lines for; with fewer it is cut.
+const MIN_ROOM: usize = 20;
+
+/// From how long on a time is told in minutes.
+const LONG: u64 = 100_000;
 
 /// How much room there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +83,7 @@ fn add_groups(lines: &mut Vec<Line>, mut groups: Vec<Line>, rows: usize) {
 
 fn tree(course: &Course, now: Timestamp, detail: Detail, columns: usize) -> Vec<Line> {
     let mut lines = vec![head(course, now)];
-    lines.extend(plea(course, columns));
+    lines.extend(reason(course, columns));
     let phases = phases(course, now);
     let mut rest = &phases[..];
     while let [first, others @ ..] = rest {
@@ -85,7 +97,10 @@ fn tree(course: &Course, now: Timestamp, detail: Detail, columns: usize) -> Vec<
             rest = &rest[same..];
         } else {
             lines.push(phase_line(first));
-            lines.extend(steps(first, now, detail));
+            if first.steps.is_empty() && detail == Detail::Whole {
+                lines.extend(notes(course, columns));
+            }
+            lines.extend(steps(first, now, detail, columns));
             rest = others;
         }
     }
@@ -104,7 +119,7 @@ fn head(course: &Course, now: Timestamp) -> Line {
     };
     let until = if course.ended() { course.rests.unwrap_or(now) } else { now };
     let took = course.began.map(|began| until.since(began));
-    let took = took.map(|took| if course.ended() { seconds(took) } else { tenths(took) });
+    let took = took.map(|took| if course.ended() { measured(took) } else { counted(took) });
     let state = if course.lost { "not answering" } else { head_state(course) };
     let subject = &course.subject;
     let note = format!("{} {} of {} in {}", subject.verb, subject.id, subject.app, subject.env);
@@ -118,34 +133,35 @@ const fn head_state(course: &Course) -> &'static str {
     }
 }
 
-/// What a person is asked for, who may read it in full.
-fn plea(course: &Course, columns: usize) -> Vec<Line> {
-    if course.state != DeploymentState::Paused {
+/// Why it waits or is taken back, and what a person is asked for.
+fn reason(course: &Course, columns: usize) -> Vec<Line> {
+    let paused = course.state == DeploymentState::Paused;
+    // What failed says so in its own place.
+    let failed = course.forward.iter().any(|step| matches!(step.state, StepState::Failed { .. }));
+    let back = course.goes_back() && !course.ended() && !failed;
+    let Some(reason) = course.reason.as_deref().filter(|_| paused || back) else {
         return Vec::new();
-    }
+    };
     let (app, env) = (&course.subject.app, &course.subject.env);
-    let reason = course.reason.as_deref().unwrap_or("somebody asked for it");
-    let lines = super::line::wrap(&clean(reason), columns.saturating_sub(3), REASON);
     let hint = format!("kiln resume {app} {env} goes on, kiln undo {app} {env} takes it back.");
-    let lines = lines.into_iter().chain([hint]);
+    let lines = wrap(&clean(reason), columns.saturating_sub(3), REASON).into_iter();
+    let lines = lines.chain(paused.then_some(hint));
     lines.map(|line| Line::new(Tone::Strong, format!("  {line}"))).collect()
+}
+
+/// What a person may want to know of the plan.
+fn notes(course: &Course, columns: usize) -> impl Iterator<Item = Line> {
+    let room = columns.saturating_sub(NOTE + 1);
+    let wrapped = course.notes.iter().flat_map(move |note| wrap(&clean(note), room, REASON));
+    wrapped.map(|line| Line::new(Tone::Plain, format!("{:NOTE$}{line}", "")))
 }
 
 fn phase_line(phase: &Phase<'_>) -> Line {
     let took = phase.milliseconds.map(|took| match phase.is_open() {
-        true => tenths(took),
-        false => seconds(took),
+        true => counted(took),
+        false => measured(took),
     });
-    row(tone(phase.sign), 2, phase.sign, phase.name, took.as_deref(), &size(phase))
-}
-
-fn size(phase: &Phase<'_>) -> String {
-    let done = phase.steps.iter().filter(|step| step.ended().is_some()).count();
-    match (phase.steps.len(), phase.sign) {
-        (0, _) => String::new(),
-        (all, Sign::Done | Sign::ToCome) => count(all, "action"),
-        (all, _) => format!("{done} of {}", count(all, "action")),
-    }
+    row(tone(phase.sign), 2, phase.sign, phase.name, took.as_deref(), &phase.note)
 }
 
 /// Phases that are all done, or all to come, in one line.
@@ -156,56 +172,69 @@ fn folded(phases: &[Phase<'_>]) -> Line {
     let actions = phases.iter().map(|phase| phase.steps.len()).sum();
     let note = format!("{}: {}", names.join(", "), count(actions, "action"));
     let title = count(phases.len(), "phase");
-    row(tone(sign), 2, sign, &title, took.map(seconds).as_deref(), &note)
+    row(tone(sign), 2, sign, &title, took.map(measured).as_deref(), &note)
 }
 
 /// What is to be seen of a phase: all actions of an open one, and of another what went wrong.
-fn steps(phase: &Phase<'_>, now: Timestamp, detail: Detail) -> Vec<Line> {
-    let failed = |step: &&Step| matches!(step.state, StepState::Failed { .. });
+fn steps(phase: &Phase<'_>, now: Timestamp, detail: Detail, columns: usize) -> Vec<Line> {
+    let sign_of = |step: &Step| sign(step, phase);
+    let draw = |step: &Step| step_lines(step, sign_of(step), now, columns);
     if !phase.is_open() {
-        return phase.steps.iter().filter(failed).map(|step| step_line(step, now)).collect();
+        let wrong = |step: &&Step| matches!(sign_of(step), Sign::Failed | Sign::Left);
+        return phase.steps.iter().filter(wrong).flat_map(draw).collect();
     }
-    let of = |sign| phase.steps.iter().filter(move |step| sign_of(step) == sign);
-    let done = (of(Sign::Done).count() > 1 && detail >= Detail::DoneInOne).then_some(Sign::Done);
-    let coming =
-        (of(Sign::ToCome).count() > 1 && detail >= Detail::OpenInOne).then_some(Sign::ToCome);
-    let folds = [done, coming];
+    let of = |sign| phase.steps.iter().filter(|step| sign_of(step) == sign).count();
+    let folds = |sign| match sign {
+        Sign::Done => detail >= Detail::DoneInOne && of(sign) > 1,
+        Sign::ToCome => detail >= Detail::OpenInOne && of(sign) > 1,
+        _ => false,
+    };
     let mut lines = Vec::new();
     for (at, step) in phase.steps.iter().enumerate() {
         let sign = sign_of(step);
-        if !folds.contains(&Some(sign)) {
-            lines.push(step_line(step, now));
+        if !folds(sign) {
+            lines.extend(draw(step));
         } else if phase.steps[..at].iter().all(|before| sign_of(before) != sign) {
             let title = if sign == Sign::Done { "done" } else { "to come" };
-            lines.push(row(tone(sign), 4, sign, title, None, &count(of(sign).count(), "action")));
+            lines.push(row(tone(sign), 4, sign, title, None, &count(of(sign), "action")));
         }
     }
     lines
 }
 
-const fn sign_of(step: &Step) -> Sign {
+fn sign(step: &Step, phase: &Phase<'_>) -> Sign {
     match step.state {
         StepState::ToCome => Sign::ToCome,
+        StepState::Running { .. } if phase.sign == Sign::Paused => Sign::Paused,
         StepState::Running { .. } => Sign::Running,
         StepState::Done { .. } => Sign::Done,
         StepState::Failed { .. } => Sign::Failed,
-        StepState::Left => Sign::Left,
+        StepState::Left { .. } => Sign::Left,
     }
 }
 
-fn step_line(step: &Step, now: Timestamp) -> Line {
+/// An action on a line; why it failed is to be read, on a few.
+fn step_lines(step: &Step, sign: Sign, now: Timestamp, columns: usize) -> Vec<Line> {
     let (took, note) = match &step.state {
-        StepState::ToCome | StepState::Left => (None, &step.summary),
+        StepState::ToCome => (None, &step.summary),
         StepState::Running { since, waits } => {
-            (Some(tenths(now.since(*since))), waits.as_ref().unwrap_or(&step.summary))
+            (Some(counted(now.since(*since))), waits.as_ref().unwrap_or(&step.summary))
         }
         StepState::Done { milliseconds, note, .. } => {
-            (Some(seconds(*milliseconds)), note.as_ref().unwrap_or(&step.summary))
+            (Some(measured(*milliseconds)), note.as_ref().unwrap_or(&step.summary))
         }
-        StepState::Failed { milliseconds, reason, .. } => (Some(seconds(*milliseconds)), reason),
+        StepState::Left { milliseconds, .. } => (Some(measured(*milliseconds)), &step.summary),
+        StepState::Failed { milliseconds, reason, .. } => (Some(measured(*milliseconds)), reason),
     };
-    let sign = sign_of(step);
-    row(tone(sign), 4, sign, &step.name, took.as_deref(), note)
+    let room = columns.saturating_sub(NOTES + 1);
+    if sign != Sign::Failed || room < MIN_ROOM {
+        return vec![row(tone(sign), 4, sign, &step.name, took.as_deref(), note)];
+    }
+    let mut notes = wrap(&clean(note), room, REASON).into_iter();
+    let first = notes.next().unwrap_or_default();
+    let first = row(tone(sign), 4, sign, &step.name, took.as_deref(), &first);
+    let others = notes.map(|note| Line::new(tone(sign), format!("{:NOTES$}{note}", "")));
+    std::iter::once(first).chain(others).collect()
 }
 
 const fn tone(sign: Sign) -> Tone {
@@ -226,7 +255,24 @@ fn row(tone: Tone, indent: usize, sign: Sign, name: &str, took: Option<&str>, no
     Line::new(tone, text.trim_end().to_owned())
 }
 
-/// Seconds that are still counted: a second digit would only flicker.
-fn tenths(milliseconds: u64) -> String {
-    format!("{}.{} s", milliseconds / 1000, milliseconds % 1000 / 100)
+/// A time that is over.
+fn measured(milliseconds: u64) -> String {
+    if milliseconds < LONG { seconds(milliseconds) } else { long(milliseconds) }
+}
+
+/// A time that is still counted: a second digit would only flicker.
+fn counted(milliseconds: u64) -> String {
+    if milliseconds < LONG {
+        format!("{}.{} s", milliseconds / 1000, milliseconds % 1000 / 100)
+    } else {
+        long(milliseconds)
+    }
+}
+
+fn long(milliseconds: u64) -> String {
+    let (minutes, seconds) = (milliseconds / 60_000, milliseconds / 1000 % 60);
+    match minutes {
+        0..60 => format!("{minutes}m {seconds:02}s"),
+        _ => format!("{}h {:02}m", minutes / 60, minutes % 60),
+    }
 }

@@ -1,6 +1,7 @@
 //! Phases: runs of actions that belong together.
 
 use super::course::{Course, Step, StepState};
+use crate::words::count;
 use kiln_protocol::Timestamp;
 use kiln_protocol::deployment::DeploymentState;
 
@@ -36,6 +37,8 @@ pub(super) struct Phase<'a> {
     pub(super) sign: Sign,
     pub(super) milliseconds: Option<u64>,
     pub(super) steps: &'a [Step],
+    /// What is to be known of it.
+    pub(super) note: String,
 }
 
 impl Phase<'_> {
@@ -70,7 +73,11 @@ fn preparation(course: &Course, now: Timestamp) -> Phase<'_> {
     };
     let until = course.sealed.or(course.rests).unwrap_or(now);
     let milliseconds = course.began.map(|began| until.since(began));
-    Phase { name: "prepare", sign, milliseconds, steps: &[] }
+    let note = match (course.sealed, course.release) {
+        (Some(_), release) => release.map(|release| release.short()),
+        (None, _) => course.preparing.clone(),
+    };
+    Phase { name: "prepare", sign, milliseconds, steps: &[], note: note.unwrap_or_default() }
 }
 
 fn phase<'a>(course: &Course, steps: &'a [Step], now: Timestamp, given_up: bool) -> Phase<'a> {
@@ -81,7 +88,14 @@ fn phase<'a>(course: &Course, steps: &'a [Step], now: Timestamp, given_up: bool)
         _ => steps.iter().filter_map(Step::ended).max(),
     };
     let milliseconds = began.zip(until).map(|(began, until)| until.since(began));
-    Phase { name: &steps[0].phase, sign, milliseconds, steps }
+    let note = match (steps.len(), sign) {
+        (all, Sign::Done | Sign::ToCome) => count(all, "action"),
+        (all, _) => {
+            let done = steps.iter().filter(|step| matches!(step.state, StepState::Done { .. }));
+            format!("{} of {}", done.count(), count(all, "action"))
+        }
+    };
+    Phase { name: &steps[0].phase, sign, milliseconds, steps, note }
 }
 
 fn sign(course: &Course, steps: &[Step], given_up: bool) -> Sign {
@@ -89,7 +103,7 @@ fn sign(course: &Course, steps: &[Step], given_up: bool) -> Sign {
     let begun = steps.iter().any(|step| !matches!(step.state, StepState::ToCome));
     if any(|state| matches!(state, StepState::Failed { .. })) {
         Sign::Failed
-    } else if any(|state| matches!(state, StepState::Left)) {
+    } else if any(|state| matches!(state, StepState::Left { .. })) {
         Sign::Left
     } else if !any(|state| !matches!(state, StepState::Done { .. })) {
         Sign::Done

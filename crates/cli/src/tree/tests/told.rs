@@ -11,10 +11,11 @@ use kiln_protocol::status::{Group, GroupState, Instance};
 const NOON: u64 = 1_795_262_400_000;
 
 /// A deployment that is told event by event.
+#[derive(Clone)]
 pub(super) struct Told {
     pub(super) course: Course,
-    plan: Vec<PlannedAction>,
-    now_ms: u64,
+    pub(super) plan: Vec<PlannedAction>,
+    pub(super) now_ms: u64,
 }
 
 impl Told {
@@ -53,8 +54,19 @@ impl Told {
     /// The plan, as `phase action` lines.
     pub(super) fn sealed(mut self, plan: &str) -> Self {
         self.plan = planned(plan);
+        self.sealed_with(&[])
+    }
+
+    /// The same, with what a person may want to know of it.
+    pub(super) fn noted(mut self, plan: &str, notes: &[&str]) -> Self {
+        self.plan = planned(plan);
+        self.sealed_with(notes)
+    }
+
+    fn sealed_with(self, notes: &[&str]) -> Self {
         let (plan, release) = (self.plan.clone(), Some(ReleaseId::of(b"two")));
-        self.tell(Happening::Sealed { release, actions: plan.len(), notes: Vec::new(), plan })
+        let notes = notes.iter().map(|note| (*note).to_owned()).collect();
+        self.tell(Happening::Sealed { release, actions: plan.len(), notes, plan })
             .state(DeploymentState::Running)
     }
 
@@ -79,14 +91,14 @@ impl Told {
         self.tell(Happening::ActionWaiting { action: "it".to_owned(), note: note.to_owned() })
     }
 
-    pub(super) fn is_done(self, milliseconds: u64) -> Self {
+    pub(super) fn ends(self, milliseconds: u64) -> Self {
         let action = "it".to_owned();
         self.tell(Happening::ActionDone { action, note: None, milliseconds })
     }
 
     /// The actions of those places begin and end, each in a tenth of a second.
     pub(super) fn does(self, places: std::ops::RangeInclusive<usize>) -> Self {
-        places.fold(self, |told, place| told.begins(place).after(100).is_done(100))
+        places.fold(self, |told, place| told.begins(place).after(100).ends(100))
     }
 
     pub(super) fn fails(self, reason: &str) -> Self {
