@@ -3,6 +3,7 @@
 //!
 //! Every [`Kiln`] is an installation of its own, so that any number of tests run side by side.
 
+mod authority;
 pub mod cache;
 mod canary;
 mod chance;
@@ -16,6 +17,7 @@ mod ports;
 mod program;
 mod project;
 mod ran;
+mod receiver;
 mod router;
 mod strays;
 pub mod swarm;
@@ -23,6 +25,7 @@ mod terminal;
 mod units;
 mod wait;
 
+pub use authority::Authority;
 pub use canary::Canary;
 pub use chance::Chance;
 pub use disk::SmallDisk;
@@ -33,6 +36,7 @@ pub use leaks::Leaks;
 pub use program::{kiln, repository, service};
 pub use project::Project;
 pub use ran::Ran;
+pub use receiver::{Heard, Receiver};
 pub use router::EdgeRouter;
 pub use swarm::Swarm;
 pub use terminal::{Shown, Terminal};

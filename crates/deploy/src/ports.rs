@@ -5,7 +5,7 @@ mod hooks;
 
 pub(crate) use clock::millis;
 pub use clock::{Clock, ManualClock};
-pub use hooks::{HookCall, HookState, Hooks};
+pub use hooks::{HookCall, HookState, HookTask, Hooks, Notice, Token};
 
 use crate::Target;
 use crate::kit::Fuse;

@@ -4,7 +4,7 @@ use crate::daemon::Server;
 use crate::data::Data;
 use crate::role::Role;
 use crate::wiring::{
-    AllEngines, BakedImages, DatabaseCatalog, GitConfigurations, Parts, RandomIds, RunHooks,
+    AllEngines, BakedImages, DatabaseCatalog, GitConfigurations, LiveHooks, Parts, RandomIds,
     SystemClock,
 };
 use crate::{books, clock, shutdown};
@@ -89,7 +89,7 @@ async fn assemble(data: &Data, settings: &Server, address: SocketAddr) -> Result
         configurations: Arc::new(GitConfigurations::new(configurations.clone())),
         catalog: Arc::new(DatabaseCatalog(database.clone())),
         engines: engines.clone(),
-        hooks: Arc::new(RunHooks::new(runner.clone())),
+        hooks: Arc::new(LiveHooks::new(runner.clone(), secrets.clone())),
         clock: clock.clone(),
         ids: Arc::new(RandomIds),
         fuse: crate::fuse::laid(data),

@@ -4,12 +4,13 @@ mod catalog;
 mod configurations;
 mod engines;
 mod hooks;
+mod http;
 mod images;
 
 pub(crate) use catalog::DatabaseCatalog;
 pub(crate) use configurations::GitConfigurations;
 pub(crate) use engines::{AllEngines, DOCKER, Parts};
-pub(crate) use hooks::RunHooks;
+pub(crate) use hooks::LiveHooks;
 pub(crate) use images::BakedImages;
 
 use crate::clock;

@@ -21,13 +21,13 @@ fn seconds() -> u64 {
     Ran::of(date).stdout.trim().parse().unwrap()
 }
 
-fn ship_next(kiln: &Kiln, project: &Project) -> Ran {
+pub(crate) fn ship_next(kiln: &Kiln, project: &Project) -> Ran {
     project.says("hello 2\n");
     kiln.run(["ship", "hello", "prod", "--dir", project.dir(), "-m", "on"])
 }
 
 /// The newest deployment's hook as it went last, by its record.
-fn hook(kiln: &Kiln) -> Value {
+pub(crate) fn hook(kiln: &Kiln) -> Value {
     let newest = &kiln.list(["deployments", "hello", "prod", "--limit", "1"])[0];
     let deployment = kiln.json(["deployment", newest["id"].as_str().unwrap()]);
     let actions = deployment["actions"].as_array().unwrap().clone();

@@ -28,6 +28,7 @@ mod lock;
 mod memory;
 mod mistakes;
 mod nodes;
+mod notices;
 mod progress;
 mod readme;
 mod recovery;

@@ -3,11 +3,10 @@
 
 use kiln_config::{Repositories, Revision};
 use kiln_deploy::ports::{
-    ApplicationFacts, Catalog, Clock, Configurations, Engines, HookCall, HookState, Hooks, Ids,
-    ImageFacts, Images, Provider,
+    ApplicationFacts, Catalog, Clock, Configurations, Engines, HookCall, HookState, HookTask,
+    Hooks, Ids, ImageFacts, Images, Provider,
 };
 use kiln_deploy::{Problem, Target};
-use kiln_engine::RunSpec;
 use kiln_engine::sim::SimEngine;
 use kiln_names::{AppName, CommitId, DeploymentId, Digest, EnvName, GroupId, ImageRef};
 use kiln_protocol::catalog::Finding;
@@ -127,11 +126,13 @@ pub(crate) struct NoHooks;
 
 #[async_trait::async_trait]
 impl Hooks for NoHooks {
-    async fn look(&self, call: &HookCall, _run: RunSpec) -> HookState {
+    async fn look(&self, call: &HookCall, _task: HookTask) -> HookState {
         panic!("nobody asked for hook {}", call.point);
     }
 
-    async fn stop(&self, _call: &HookCall) {}
+    async fn stop(&self, _call: &HookCall) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// Time that begins at noon of a certain day and goes on as real time does.

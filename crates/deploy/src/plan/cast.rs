@@ -9,7 +9,7 @@ use crate::actions::{
 use crate::place::{Claim, KnownGroup, Place, routed};
 use kiln_engine::{GroupSpec, TrafficState};
 use kiln_names::Span;
-use kiln_protocol::configuration::{DeploymentSettings, HookPoint, Pauses, Strategy};
+use kiln_protocol::configuration::{DeploymentSettings, HookPoint, HookWork, Pauses, Strategy};
 use kiln_protocol::status::GroupState;
 
 /// Who takes part in a deployment, and what was decided about it.
@@ -137,7 +137,9 @@ impl Cast<'_> {
         let hook = self.settings.hooks.get(&point)?.clone();
         let web = self.new.iter().find(|spec| spec.process.as_str() == "web");
         let like = web.or_else(|| self.new.first())?;
-        Some(RunHook { point, hook, like: Box::new(like.clone()) })
+        let told = matches!(hook.work, HookWork::Http(_));
+        let previous = self.place.release().filter(|_| told);
+        Some(RunHook { point, hook, like: Box::new(like.clone()), previous })
     }
 
     /// What compares the groups that come with those that they replace, where that is asked for.

@@ -134,6 +134,8 @@ async fn cold(
     draft.decide("check configuration", check_configuration(target, &configuration, &facts))?;
     let pinned = draft.step("pin secrets", secrets::pin(kit, target, goal.known.as_ref())).await?;
     draft.found(secrets::listed(&pinned));
+    let hooks = &configuration.params.settings.hooks;
+    draft.decide("check hooks", secrets::check_hooks(target, hooks, &pinned))?;
     let release = Release::new(target.app.clone(), target.env.clone(), image, commit);
     let release = release.with_secrets(pinned);
     let number = GroupNumber(around.place.last_number + 1);

@@ -3,6 +3,7 @@
 use crate::kit::Kit;
 use crate::{Problem, Release, Target};
 use kiln_names::SecretVersions;
+use kiln_protocol::configuration::{HookWork, Hooks};
 use kiln_store::secrets;
 
 /// The newest versions; of a release that was deployed before its own, which must still be kept.
@@ -23,6 +24,24 @@ pub(super) async fn pin(
          today is kiln deploy {app} {env} {image} --config {} -m MSG",
         release.config.short()
     )))
+}
+
+/// Refuses a hook that needs a secret which the release does not have.
+pub(super) fn check_hooks(
+    Target { app, env }: &Target,
+    hooks: &Hooks,
+    pinned: &SecretVersions,
+) -> Result<(), Problem> {
+    for (point, hook) in hooks {
+        let HookWork::Http(call) = &hook.work else { continue };
+        if let Some(name) = call.secret.as_ref().filter(|name| !pinned.contains_key(name)) {
+            return Err(Problem::invalid(format!(
+                "hook {point} sends the secret {name}, which {app} in {env} does not have: \
+                 kiln secret set {app} {env} {name} sets it"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// `tls.key@3, token@1`.

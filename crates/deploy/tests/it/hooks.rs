@@ -1,9 +1,13 @@
-//! Commands at named points of a deployment.
+//! Commands and calls at named points of a deployment.
 
+use crate::secrets::set_secret;
 use crate::world::{World, deploy, eventually, finish, image, request, rest, target};
-use kiln_deploy::Ask;
+use kiln_deploy::ports::{HookTask, Notice, Token};
+use kiln_deploy::{Ask, Deploy};
+use kiln_names::{Digest, SecretVersion};
 use kiln_protocol::configuration::HookPoint;
-use kiln_protocol::deployment::DeploymentState::{Completed, Undone};
+use kiln_protocol::deployment::DeploymentState::{Completed, Invalid, Stuck, Undone};
+use serde_json::json;
 
 const ALL: &str = r#"{"hooks": {
     "afterFinish": {"command": ["/bin/tell", "done"]},
@@ -39,7 +43,7 @@ async fn hooks_run_at_their_points_in_the_new_image() {
     let note = |hook: usize| deployment.actions[hooks[hook]].note.as_deref();
     assert_eq!(note(1), Some("2 tables"));
     let begun = world.hooks.begun.lock().unwrap();
-    let (call, run) = &begun[1];
+    let (call, HookTask::Run(run)) = &begun[1] else { panic!("{begun:?}") };
     assert_eq!(run.run.command, ["/bin/migrate", "--all"]);
     assert_eq!((run.run.port, run.env.as_ref()), (None, Some(&target().env)));
     assert_eq!(run.variables["KILN_HOOK"], "beforeShift");
@@ -118,4 +122,97 @@ async fn going_back_to_a_warm_release_runs_no_hook() {
     let deployment = finish(&orchestrator, Ask::Rollback { to: None }).await;
     assert_eq!(deployment.summary.state, Completed, "{deployment:#?}");
     assert_eq!(points(&world), []);
+}
+
+/// A world with versions 1 and 2 in it, the secret `cdn`, and a call once the traffic has moved.
+async fn calling() -> (World, kiln_deploy::Orchestrator) {
+    let (world, orchestrator) = hooked().await;
+    set_secret(&world, "cdn", 1).await;
+    let call =
+        r#"{"url": "https://cdn.example/purge", "headers": {"X-Zone": "shop"}, "secret": "cdn"}"#;
+    let hooks = format!(r#"{{"hooks": {{"afterShift": {{"http": {call}, "deadline": "2s"}}}}}}"#);
+    world.configure("{}", "[]", &hooks);
+    (world, orchestrator)
+}
+
+/// The calls that were made.
+fn notices(world: &World) -> Vec<Notice> {
+    let begun = world.hooks.begun.lock().unwrap();
+    let notice = |(_, task): &(_, HookTask)| match task {
+        HookTask::Call(notice) => Some((**notice).clone()),
+        HookTask::Run(_) => None,
+    };
+    begun.iter().filter_map(notice).collect()
+}
+
+#[tokio::test]
+async fn a_call_says_what_happens_and_has_the_secret_of_its_release() {
+    let (world, orchestrator) = calling().await;
+    let deployment = deploy(&orchestrator, "2").await;
+    assert_eq!(deployment.summary.state, Completed, "{deployment:#?}");
+    let hook = deployment.actions.iter().find(|action| action.name == "run-hook").unwrap();
+    assert_eq!(hook.note.as_deref(), Some("exited with code 0"), "not what it said besides");
+    let plan = deployment.plan.as_ref().unwrap();
+    let [notice] = &notices(&world)[..] else { panic!("{:?}", notices(&world)) };
+    assert_eq!(notice.call.url.as_str(), "https://cdn.example/purge");
+    let target = target();
+    let (name, version) = ("cdn".parse().unwrap(), SecretVersion(1));
+    let token = Token { app: target.app, env: target.env, name, version };
+    assert_eq!(notice.token, Some(token));
+    let expected = json!({
+        "id": notice.id,
+        "deployment": deployment.summary.id,
+        "point": "afterShift",
+        "application": "hello",
+        "environment": "prod",
+        "release": plan.release.as_ref().unwrap().id(),
+        "image": Digest::of(b"2"),
+        "previousRelease": plan.from.unwrap(),
+    });
+    assert_eq!(notice.body, expected);
+}
+
+#[tokio::test]
+async fn a_call_has_the_same_id_after_a_crash_and_another_one_when_a_person_retries() {
+    let (world, orchestrator) = calling().await;
+    *world.hooks.hanging.lock().unwrap() = Some(HookPoint::AfterShift);
+    let hold = Ask::Deploy(Deploy { hold: true, ..image("2") });
+    let id = orchestrator.begin(request(hold)).await.unwrap();
+    eventually("it is called", async || notices(&world).len() == 1).await;
+    orchestrator.halt();
+    // The next server knows of no call.
+    let first = world.hooks.begun.lock().unwrap().drain(..).next_back();
+    let orchestrator = world.start().await;
+    assert_eq!(rest(&orchestrator, id).await.summary.state, Stuck);
+    let again = notices(&world);
+    let Some((_, HookTask::Call(first))) = first else { panic!("{first:?}") };
+    assert_eq!(again, [*first]);
+    *world.hooks.hanging.lock().unwrap() = None;
+    orchestrator.retry(&target(), "bob").await.unwrap();
+    assert_eq!(rest(&orchestrator, id).await.summary.state, Completed);
+    let retried = notices(&world);
+    assert_ne!(retried[1].id, retried[0].id);
+}
+
+#[tokio::test]
+async fn a_call_that_is_not_answered_in_time_says_what_it_met() {
+    let (world, orchestrator) = calling().await;
+    *world.hooks.hanging.lock().unwrap() = Some(HookPoint::AfterShift);
+    let deployment = deploy(&orchestrator, "2").await;
+    assert_eq!(deployment.summary.state, Undone, "{deployment:#?}");
+    let (_, failure) = deployment.failure.unwrap();
+    assert_eq!(failure.reason, "hook afterShift: it did not end within 2s");
+    assert_eq!(failure.log, ["still at it"]);
+}
+
+#[tokio::test]
+async fn a_call_with_a_secret_that_there_is_not_is_refused_before_anything_happens() {
+    let (world, orchestrator) = calling().await;
+    let call = r#"{"url": "https://cdn.example/", "secret": "other"}"#;
+    world.configure("{}", "[]", &format!(r#"{{"hooks": {{"afterFinish": {{"http": {call}}}}}}}"#));
+    let deployment = deploy(&orchestrator, "2").await;
+    assert_eq!(deployment.summary.state, Invalid, "{deployment:#?}");
+    let reason = deployment.summary.reason.unwrap();
+    assert!(reason.contains("sends the secret other"), "{reason}");
+    assert!(reason.contains("kiln secret set hello prod other"), "{reason}");
 }

@@ -58,6 +58,7 @@ async fn every_step_and_action_is_told_in_order() {
         check architecture
         check configuration
         pin secrets
+        check hooks
         choose names
         render specs
         claim routes

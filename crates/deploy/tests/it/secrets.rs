@@ -16,9 +16,13 @@ fn ann() -> By {
     By { who: "ann".to_owned(), at_ms: 1 }
 }
 
-/// Adds a version; what is in it is nothing to a deployment.
 async fn set(world: &World, version: u32) {
-    let (target, name) = (target(), &name());
+    set_secret(world, name().as_str(), version).await;
+}
+
+/// Adds a version; what is in it is nothing to a deployment.
+pub(crate) async fn set_secret(world: &World, name: &str, version: u32) {
+    let (target, name) = (target(), &name.parse().unwrap());
     let (app, env) = (&target.app, &target.env);
     let version = SecretVersion(version);
     let mut db = world.db.write().await.unwrap();

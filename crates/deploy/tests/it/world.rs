@@ -1,13 +1,13 @@
 //! A whole small world: applications, images, configuration, an engine in memory, a real database.
 
 use kiln_deploy::ports::{
-    ApplicationFacts, Catalog, Clock, Configurations, Engines, HookCall, HookState, Hooks, Ids,
-    ImageFacts, Images, Provider,
+    ApplicationFacts, Catalog, Clock, Configurations, Engines, HookCall, HookState, HookTask,
+    Hooks, Ids, ImageFacts, Images, Provider,
 };
 use kiln_deploy::view::Deployment;
 use kiln_deploy::{Ask, Deploy, Fuse, Orchestrator, Ports, Problem, Request, Target, Why};
 use kiln_engine::sim::{Pace, SimEngine};
-use kiln_engine::{Engine, Observation, RunSpec};
+use kiln_engine::{Engine, Observation};
 use kiln_names::{
     AppName, CommitId, DeploymentId, Digest, EnvName, GroupId, ImageRef, ProcessName,
 };
@@ -48,7 +48,7 @@ pub(crate) struct Library {
 #[derive(Debug, Default)]
 pub(crate) struct Scripted {
     /// Those that began, in order.
-    pub(crate) begun: Mutex<Vec<(HookCall, RunSpec)>>,
+    pub(crate) begun: Mutex<Vec<(HookCall, HookTask)>>,
     pub(crate) stopped: Mutex<Vec<HookPoint>>,
     pub(crate) failing: Mutex<Option<HookPoint>>,
     pub(crate) hanging: Mutex<Option<HookPoint>>,
@@ -56,10 +56,10 @@ pub(crate) struct Scripted {
 
 #[async_trait::async_trait]
 impl Hooks for Scripted {
-    async fn look(&self, call: &HookCall, run: RunSpec) -> HookState {
+    async fn look(&self, call: &HookCall, task: HookTask) -> HookState {
         let mut begun = self.begun.lock().unwrap();
         if !begun.iter().any(|(known, _)| known == call) {
-            begun.push((*call, run));
+            begun.push((*call, task));
             return HookState::Runs { last: None };
         }
         if *self.hanging.lock().unwrap() == Some(call.point) {
@@ -70,8 +70,9 @@ impl Hooks for Scripted {
         HookState::Ended { well, cause, lines: vec!["1 table".to_owned(), "2 tables".to_owned()] }
     }
 
-    async fn stop(&self, call: &HookCall) {
+    async fn stop(&self, call: &HookCall) -> Vec<String> {
         self.stopped.lock().unwrap().push(call.point);
+        vec!["still at it".to_owned()]
     }
 }
 

@@ -1,8 +1,12 @@
-//! Hooks of deployments, as runs on this machine.
+//! Hooks of deployments: runs on this machine, and calls that this server makes.
 
-use kiln_deploy::ports::{HookCall, HookState, Hooks};
-use kiln_engine::{Run, RunEvent, RunSpec, Runner};
+mod notice;
+
+use kiln_deploy::ports::{HookCall, HookState, HookTask, Hooks};
+use kiln_engine::{Run, RunEvent, Runner};
+use kiln_secrets::Vault;
 use std::collections::{HashMap, VecDeque};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -16,11 +20,12 @@ const LOOK: Duration = Duration::from_secs(1);
 const LINES: usize = 20;
 const LINE: usize = 300;
 
-/// The hooks that run, and those that have just ended.
+/// The hooks in progress, and those that have just ended.
 #[derive(Debug)]
-pub(crate) struct RunHooks {
+pub(crate) struct LiveHooks {
     runner: Arc<dyn Runner>,
-    live: Arc<Mutex<HashMap<HookCall, Live>>>,
+    secrets: Vault,
+    live: Arc<All>,
 }
 
 #[derive(Debug)]
@@ -45,9 +50,9 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl RunHooks {
-    pub(crate) fn new(runner: Arc<dyn Runner>) -> Self {
-        Self { runner, live: Arc::default() }
+impl LiveHooks {
+    pub(crate) fn new(runner: Arc<dyn Runner>, secrets: Vault) -> Self {
+        Self { runner, secrets, live: Arc::default() }
     }
 
     /// How one stands that was begun.
@@ -58,44 +63,53 @@ impl RunHooks {
         let state = held(&live.told).state();
         Some(state)
     }
+
+    fn begin(
+        &self,
+        call: HookCall,
+        told: &Arc<Mutex<Told>>,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let live = Live { looked: Instant::now(), told: told.clone() };
+        held(&self.live).insert(call, live);
+        tokio::spawn(follow(work, call, Arc::downgrade(&self.live)));
+    }
 }
 
 #[async_trait::async_trait]
-impl Hooks for RunHooks {
-    async fn look(&self, call: &HookCall, spec: RunSpec) -> HookState {
+impl Hooks for LiveHooks {
+    async fn look(&self, call: &HookCall, task: HookTask) -> HookState {
         if let Some(state) = self.known(call) {
             return state;
         }
-        let run = match self.runner.run(spec).await {
-            Ok(run) => run,
-            Err(many) => return HookState::Runs { last: Some(many.to_string()) },
-        };
         let told = Arc::<Mutex<Told>>::default();
-        let live = Live { looked: Instant::now(), told: told.clone() };
-        held(&self.live).insert(*call, live);
-        tokio::spawn(follow(run, *call, told, Arc::downgrade(&self.live)));
+        match task {
+            HookTask::Run(spec) => match self.runner.run(*spec).await {
+                Ok(run) => self.begin(*call, &told, listen(run, told.clone())),
+                Err(many) => return HookState::Runs { last: Some(many.to_string()) },
+            },
+            HookTask::Call(what) => {
+                let work = notice::deliver(*what, self.secrets.clone(), told.clone());
+                self.begin(*call, &told, work);
+            }
+        }
         HookState::Runs { last: None }
     }
 
-    async fn stop(&self, call: &HookCall) {
-        // Its task finds nobody, and lets go of the run.
-        held(&self.live).remove(call);
+    async fn stop(&self, call: &HookCall) -> Vec<String> {
+        // Its task finds nobody, and lets go of the work.
+        let live = held(&self.live).remove(call);
+        live.map_or_else(Vec::new, |live| held(&live.told).lines.iter().cloned().collect())
     }
 }
 
-/// Takes in what a run tells, for as long as somebody looks.
-async fn follow(mut run: Run, call: HookCall, told: Arc<Mutex<Told>>, all: Weak<All>) {
+/// Lets a hook work for as long as somebody looks; then it is dropped, which ends it.
+async fn follow(work: impl Future<Output = ()>, call: HookCall, all: Weak<All>) {
+    let mut work = pin!(work);
     let mut over = false;
     loop {
         tokio::select! {
-            event = run.events.recv(), if !over => match event {
-                Some(Ok(event)) => held(&told).take(event),
-                Some(Err(error)) => held(&told).end = Some((false, error.to_string())),
-                None => {
-                    over = true;
-                    held(&told).end.get_or_insert((false, "it was lost".to_owned()));
-                }
-            },
+            () = &mut work, if !over => over = true,
             () = tokio::time::sleep(LOOK) => {}
         }
         let Some(all) = all.upgrade() else { return };
@@ -103,7 +117,6 @@ async fn follow(mut run: Run, call: HookCall, told: Arc<Mutex<Told>>, all: Weak<
         let patience = if over { KEPT } else { UNWATCHED };
         match all.get(&call) {
             Some(live) if live.looked.elapsed() <= patience => {}
-            // Dropping the run stops it.
             _ => {
                 all.remove(&call);
                 return;
@@ -112,20 +125,29 @@ async fn follow(mut run: Run, call: HookCall, told: Arc<Mutex<Told>>, all: Weak<
     }
 }
 
-impl Told {
-    fn take(&mut self, event: RunEvent) {
+/// Takes in what a run tells, to its end.
+async fn listen(mut run: Run, told: Arc<Mutex<Told>>) {
+    while let Some(event) = run.events.recv().await {
         match event {
-            RunEvent::Started { .. } => {}
-            RunEvent::Output { text, .. } => {
-                if self.lines.len() == LINES {
-                    self.lines.pop_front();
-                }
-                self.lines.push_back(text.chars().take(LINE).collect());
+            Ok(RunEvent::Started { .. }) => {}
+            Ok(RunEvent::Output { text, .. }) => held(&told).say(&text),
+            Ok(RunEvent::Ended { exit, .. }) => {
+                held(&told).end = Some((exit.code == Some(0), exit.cause));
             }
-            RunEvent::Ended { exit, .. } => {
-                self.end = Some((exit.code == Some(0), exit.cause));
-            }
+            Err(error) => held(&told).end = Some((false, error.to_string())),
         }
+    }
+    held(&told).end.get_or_insert((false, "it was lost".to_owned()));
+}
+
+// === impl Told ===
+
+impl Told {
+    fn say(&mut self, line: &str) {
+        if self.lines.len() == LINES {
+            self.lines.pop_front();
+        }
+        self.lines.push_back(line.chars().take(LINE).collect());
     }
 
     fn state(&self) -> HookState {

@@ -1,6 +1,6 @@
-//! `hooks`: commands at named points of a deployment.
+//! `hooks`: commands and calls at named points of a deployment.
 
-use super::{MAX_CHECK, MAX_COMMAND_BYTES};
+use super::{HttpCall, MAX_CHECK, MAX_COMMAND_BYTES};
 use crate::document::{Mistake, Reader};
 use kiln_names::Span;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 /// The points, as they stand in the file.
 const POINTS: &[&str] = &["beforeCreate", "beforeShift", "afterShift", "afterFinish"];
-const HOOK: &[&str] = &["command", "deadline"];
+const HOOK: &[&str] = &["command", "http", "deadline"];
 /// The most words of a command.
 const MAX_WORDS: usize = 256;
 /// How long a hook may take where nothing is said.
@@ -31,13 +31,24 @@ pub enum HookPoint {
     AfterFinish,
 }
 
-/// A command in the new image.
+/// What is done at a point.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hook {
-    /// The program and its arguments.
-    pub command: Vec<String>,
+    /// What it is.
+    #[serde(flatten)]
+    pub work: HookWork,
     /// How long it may take.
     pub deadline: Span,
+}
+
+/// What a hook does; each under its own key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum HookWork {
+    /// A command in the new image: the program and its arguments.
+    Command(Vec<String>),
+    /// A call over HTTP, which the server makes.
+    Http(HttpCall),
 }
 
 impl HookPoint {
@@ -73,7 +84,19 @@ pub(super) fn hooks(reader: &Reader<'_>) -> Result<Hooks, Mistake> {
 
 fn hook(reader: &Reader<'_>) -> Result<Hook, Mistake> {
     let fields = reader.fields(HOOK)?;
-    let list = fields.require("command")?;
+    let work = match (fields.get("command"), fields.get("http")) {
+        (Some(list), None) => HookWork::Command(command(&list)?),
+        (None, Some(call)) => HookWork::Http(super::http::call(&call)?),
+        (Some(_), Some(http)) => {
+            return Err(http.refuse("a hook is a `command` or a call by `http`, not both"));
+        }
+        (None, None) => return Err(reader.refuse("a hook has a `command`, or a call by `http`")),
+    };
+    let deadline = fields.read("deadline", |span| span.span(Span::seconds(1)..=MAX_CHECK))?;
+    Ok(Hook { work, deadline: deadline.unwrap_or(DEADLINE) })
+}
+
+fn command(list: &Reader<'_>) -> Result<Vec<String>, Mistake> {
     let command = list.each("words", MAX_WORDS, |word| {
         let text = word.text()?;
         match text.contains('\0') {
@@ -87,8 +110,7 @@ fn hook(reader: &Reader<'_>) -> Result<Hook, Mistake> {
     if command.iter().map(String::len).sum::<usize>() > MAX_COMMAND_BYTES {
         return Err(list.refuse(format!("a command has at most {MAX_COMMAND_BYTES} B")));
     }
-    let deadline = fields.read("deadline", |span| span.span(Span::seconds(1)..=MAX_CHECK))?;
-    Ok(Hook { command, deadline: deadline.unwrap_or(DEADLINE) })
+    Ok(command)
 }
 
 #[cfg(test)]
@@ -109,10 +131,22 @@ mod tests {
         );
         let hooks = hooks.unwrap();
         let shift = &hooks[&HookPoint::BeforeShift];
-        assert_eq!(shift.command, ["/srv/migrate", "--all"]);
+        let command = ["/srv/migrate", "--all"].map(str::to_owned).to_vec();
+        assert_eq!(shift.work, HookWork::Command(command));
         assert_eq!(shift.deadline, Span::seconds(300));
         assert_eq!(hooks[&HookPoint::AfterFinish].deadline, Span::seconds(30));
         assert_eq!(hooks.len(), 2);
+    }
+
+    #[test]
+    fn a_hook_is_kept_as_it_stands_in_the_file() {
+        for text in [
+            r#"{"command":["/srv/migrate"],"deadline":"5m"}"#,
+            r#"{"http":{"url":"https://cdn.example/","method":"POST"},"deadline":"30s"}"#,
+        ] {
+            let hook: Hook = serde_json::from_str(text).unwrap();
+            assert_eq!(serde_json::to_string(&hook).unwrap(), text);
+        }
     }
 
     #[test]
@@ -122,7 +156,11 @@ mod tests {
             (r#"{"beforeShift": {"command": []}}"#, "a command begins with a program"),
             (r#"{"beforeShift": {"command": [""]}}"#, "a command begins with a program"),
             (r#"{"beforeShift": {"command": "migrate"}}"#, "an array is wanted"),
-            (r#"{"beforeShift": {}}"#, "command"),
+            (r#"{"beforeShift": {}}"#, "a `command`, or a call by `http`"),
+            (
+                r#"{"beforeShift": {"command": ["a"], "http": {"url": "http://a/"}}}"#,
+                "a `command` or a call by `http`, not both",
+            ),
             (r#"{"beforeShift": {"command": ["a"], "deadline": "0s"}}"#, "0s"),
             (r#"{"beforeShift": {"command": ["a"], "deadline": "2h"}}"#, "2h"),
         ] {

@@ -1,5 +1,6 @@
 //! The deployments whose journals are kept: of every strategy, with every end.
 
+use crate::secrets::set_secret;
 use crate::world::{World, deploy, eventually, finish, image, request, rest, target};
 use kiln_deploy::{Ask, Deploy, Orchestrator};
 use kiln_engine::EngineError;
@@ -70,13 +71,16 @@ enum End {
     Replaced,
     /// With a hook, and the new group compared with the old one.
     Measured,
+    /// With a call over HTTP.
+    Told,
 }
 
 /// All of them.
 pub(crate) fn cases() -> impl Iterator<Item = Case> {
     let ends = STRATEGIES.into_iter().flat_map(|strategy| ENDS.map(|end| Case { strategy, end }));
     let measured = [Case { strategy: STRATEGIES[1], end: End::Measured }];
-    ends.chain(OTHERS.map(|end| Case { strategy: STRATEGIES[0], end })).chain(measured)
+    let told = [Case { strategy: STRATEGIES[0], end: End::Told }];
+    ends.chain(OTHERS.map(|end| Case { strategy: STRATEGIES[0], end })).chain(measured).chain(told)
 }
 
 impl Display for Case {
@@ -95,6 +99,7 @@ impl Display for Case {
             End::Resized => "resized",
             End::Replaced => "replaced",
             End::Measured => "measured",
+            End::Told => "told",
         };
         write!(f, "{}-{end}", self.strategy.0)
     }
@@ -111,6 +116,9 @@ impl Case {
         }
         let orchestrator = world.start().await;
         deploy(&orchestrator, "1").await;
+        if self.end == End::Told {
+            set_secret(&world, "token", 1).await;
+        }
         self.configure(&world);
         let id = self.end(&world, &orchestrator).await;
         (world, orchestrator, id)
@@ -122,6 +130,10 @@ impl Case {
             End::Measured => {
                 r#", "analysis": {}, "hooks": {"beforeShift": {"command": ["/bin/migrate"]}}"#
             }
+            End::Told => {
+                r#", "hooks": {"afterShift": {"http": {"url": "https://cdn.example/",
+                    "headers": {"X-Zone": "shop"}, "secret": "token"}}}"#
+            }
             _ => "",
         };
         let properties = r#"{"greeting": "hello"}"#;
@@ -131,7 +143,7 @@ impl Case {
     async fn end(self, world: &World, orchestrator: &Orchestrator) -> DeploymentId {
         let second = || Ask::Deploy(image("2"));
         let (ask, expected) = match self.end {
-            End::Completed | End::Measured => (second(), Completed),
+            End::Completed | End::Measured | End::Told => (second(), Completed),
             End::Undone => {
                 let says = "no".to_owned();
                 let image = Digest::of(b"2");
