@@ -346,11 +346,7 @@ pub(crate) async fn groups(kit: &Kit, target: &Target) -> Result<Vec<GroupView>,
 }
 
 /// The groups of a place with what its engine and its traffic see of them.
-async fn seen(
-    kit: &Kit,
-    target: &Target,
-    place: Place,
-) -> (Vec<GroupView>, Vec<ExternalGroup>) {
+async fn seen(kit: &Kit, target: &Target, place: Place) -> (Vec<GroupView>, Vec<ExternalGroup>) {
     let (seen, traffic) = look(kit, target).await;
     let view = |group: KnownGroup| {
         let observed = seen.as_ref().and_then(|seen| seen.group(group.spec.id));
