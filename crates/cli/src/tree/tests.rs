@@ -144,6 +144,23 @@ fn a_short_terminal_folds_what_is_done_then_what_is_to_come_then_phases_and_grou
 }
 
 #[test]
+fn what_is_done_of_the_phase_under_way_is_folded_first() {
+    let told = Told::deploy().after(10).sealed(CANARY).does(1..=4).begins(5).after(900);
+    expect![[r#"
+        ● running                   1.3 s  deploy 010203040506 of hello in prod
+          ✓ prepare                0.01 s  r-3fc4ccfe7458
+          ✓ create                 0.10 s  1 action
+          ✓ settle                 0.10 s  1 action
+          ● shift                   1.1 s  2 of 6 actions
+            ✓ done                         2 actions
+            ● watch                 0.9 s  what watch does
+            ○ to come                      3 actions
+          ○ finish                         1 action
+    "#]]
+    .assert_eq(&told.on_rows(11));
+}
+
+#[test]
 fn a_tree_is_never_taller_than_its_terminal() {
     let told = settling();
     for rows in 1..40 {
