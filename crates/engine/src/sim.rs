@@ -107,11 +107,13 @@ impl SimEngine {
 
     /// Makes the next `times` calls of an operation fail in the given way.
     pub fn inject(&self, operation: Operation, fault: &Fault, times: usize) {
+        self.world().keeps_before |= *fault == Fault::Stale;
         self.faults().inject(operation, fault, times);
     }
 
     /// Lets the next `spared` calls of an operation pass and makes the one after them fail.
     pub fn inject_after(&self, operation: Operation, spared: usize, fault: &Fault) {
+        self.world().keeps_before |= *fault == Fault::Stale;
         self.faults().inject_after(operation, spared, fault);
     }
 

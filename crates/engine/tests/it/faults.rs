@@ -1,8 +1,11 @@
 //! Faults and behaviours of the simulated engine.
 
 use crate::specs::{ask, spec};
-use kiln_engine::sim::{Behaviour, Fault, Operation, Pace, SimEngine};
+use kiln_engine::sim::{Behaviour, Called, Director, Fault, Operation, Pace, SimEngine};
 use kiln_engine::{Call, Engine, EngineError, InstanceState};
+use std::pin::Pin;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 const CALL: Call = Call { epoch: 1 };
 
@@ -59,4 +62,71 @@ async fn a_killed_instance_is_replaced() {
     let group = engine.observe(None).await.unwrap().groups.remove(0);
     assert_eq!(group.healthy(), 2);
     assert!(group.instances.iter().all(|instance| instance.id != before));
+}
+
+#[tokio::test]
+async fn a_stale_look_tells_what_was_before_the_last_change() {
+    let engine = SimEngine::new(Pace::Instant);
+    engine.inject(Operation::Observe, &Fault::Stale, 1);
+    let spec = spec(&ask(1));
+    engine.ensure_group(CALL, &spec).await.unwrap();
+    engine.resize_group(CALL, spec.id, 2).await.unwrap();
+    engine.resize_group(CALL, spec.id, 3).await.unwrap();
+    let stale = engine.observe(None).await.unwrap().groups.remove(0);
+    assert_eq!((stale.desired, stale.healthy()), (2, 2));
+    assert_eq!(engine.observe(None).await.unwrap().groups[0].healthy(), 3);
+}
+
+#[tokio::test]
+async fn a_partial_look_leaves_out_every_second_group() {
+    let engine = SimEngine::new(Pace::Instant);
+    for number in 1..=3 {
+        engine.ensure_group(CALL, &spec(&ask(number))).await.unwrap();
+    }
+    engine.inject(Operation::Observe, &Fault::Partial, 1);
+    let seen = engine.observe(None).await.unwrap().groups.len();
+    assert!((1..=2).contains(&seen), "{seen}");
+    assert_eq!(engine.observe(None).await.unwrap().groups.len(), 3);
+}
+
+/// Lets each call act when it may, and answer when it may.
+#[derive(Debug)]
+struct Slowly {
+    acts: Semaphore,
+    answers: Semaphore,
+}
+
+impl Director for Slowly {
+    fn act(&self, _: Called) -> Pin<Box<dyn Future<Output = Option<Fault>> + Send + '_>> {
+        Box::pin(async {
+            self.acts.acquire().await.unwrap().forget();
+            Some(Fault::Slow)
+        })
+    }
+
+    fn answer(&self, _: Called) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async { self.answers.acquire().await.unwrap().forget() })
+    }
+}
+
+#[tokio::test]
+async fn a_slow_call_has_its_effect_when_it_may_act_and_answers_later() {
+    let engine = Arc::new(SimEngine::new(Pace::Instant));
+    let slowly = Arc::new(Slowly { acts: Semaphore::new(0), answers: Semaphore::new(0) });
+    engine.direct(slowly.clone());
+    let (spec, caller) = (spec(&ask(1)), engine.clone());
+    let id = spec.id;
+    let call = tokio::spawn(async move { caller.ensure_group(CALL, &spec).await });
+    let others_go_on = async || {
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+    };
+    others_go_on().await;
+    assert_eq!(engine.groups(), []);
+    slowly.acts.add_permits(1);
+    others_go_on().await;
+    assert_eq!((engine.groups(), call.is_finished()), (vec![id], false));
+    slowly.answers.add_permits(1);
+    call.await.unwrap().unwrap();
 }
