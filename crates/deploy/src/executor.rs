@@ -28,6 +28,8 @@ const DISK_PAUSE: Duration = Duration::from_secs(1);
 const DISK_TRIES: u32 = 60;
 /// How long the task waits before it asks again for an engine that is not there.
 const ENGINE_PAUSE: Duration = Duration::from_secs(1);
+/// How long a preparation may take: it only reads, and whoever asked for it waits.
+const PREPARATION: Duration = Duration::from_secs(120);
 /// How long the evidence of a failure may take to collect.
 const EVIDENCE: Duration = Duration::from_secs(3);
 
@@ -175,6 +177,9 @@ impl Task {
                     }
                     return Ok(Input::Prepared(plan.map(Box::<Plan>::new)));
                 }
+                () = kit.clock().sleep(PREPARATION) => {
+                    return Ok(Input::Prepared(Err(unanswered(draft.take_steps().pop()))));
+                }
             }
             draft = Draft::new(&kit);
         }
@@ -238,6 +243,13 @@ impl Task {
             tracing::error!(%deployment, %error, "the deployment waits for the next start");
         }
     }
+}
+
+/// What becomes of a preparation that never ends; it waited for what comes after the last step.
+fn unanswered(last: Option<(&'static str, Option<String>)>) -> Refusal {
+    let after = last.map_or_else(String::new, |(step, _)| format!(" after \"{step}\""));
+    let reason = format!("no answer within {PREPARATION:?}{after}");
+    Refusal { step: "prepare", kind: ProblemKind::Unavailable, reason }
 }
 
 /// Whether to try again to write what the database refused so many times.

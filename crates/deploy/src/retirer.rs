@@ -19,6 +19,8 @@ use std::time::Duration;
 const LOOK: Duration = Duration::from_millis(250);
 /// How long an engine, or the database, is left alone after an error.
 const PAUSE: Duration = Duration::from_secs(5);
+/// How long an engine may take to answer; others are waiting for their turn.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// The longest sleep: a clock that was set back is noticed after this.
 const LONGEST: Duration = Duration::from_secs(60);
 
@@ -84,6 +86,19 @@ impl Retirer {
             // Somebody took it back, or a deployment is in progress and rings when it ends.
             return Ok(LONGEST);
         }
+        let kit = self.kit.clone();
+        tokio::select! {
+            biased;
+            pause = self.ask(row) => pause,
+            () = kit.clock().sleep(PATIENCE) => {
+                tracing::warn!(group = %row.group, "cannot remove a group: its engine does not answer");
+                Ok(PAUSE)
+            }
+        }
+    }
+
+    /// Asks the engine to remove a group, and whether it is gone; returns when to look again.
+    async fn ask(&mut self, row: &RetirementRow) -> Result<Duration, StoreError> {
         let Ok(provider) = self.kit.ports.engines.of(&row.env).await else { return Ok(PAUSE) };
         if !self.ordered.contains(&row.group) {
             let mut db = self.kit.db.read().await?;

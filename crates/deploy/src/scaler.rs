@@ -17,6 +17,8 @@ use std::time::Duration;
 
 /// How often is looked at the load.
 const LOOK: Duration = Duration::from_secs(5);
+/// How long an engine may take to answer; others are waiting for their turn.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a size that could not be had is not tried again.
 const FAILED_MS: u64 = 300_000;
 /// Who changes sizes, for the record.
@@ -84,7 +86,12 @@ impl Scaler {
                 spec.params.scale.is_some_and(|scale| scale.by == ScaleBy::Requests)
             };
             let by_requests = scaled.iter().any(by_requests);
-            let Some(seen) = look(orchestrator, target, by_requests).await else { continue };
+            let seen = tokio::select! {
+                biased;
+                seen = look(orchestrator, target, by_requests) => seen,
+                () = kit.clock().sleep(PATIENCE) => None,
+            };
+            let Some(seen) = seen else { continue };
             for group in scaled {
                 self.follow(orchestrator, group, &seen).await;
             }

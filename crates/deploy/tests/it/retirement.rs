@@ -85,6 +85,17 @@ async fn a_removal_is_asked_for_again_after_an_error() {
 }
 
 #[tokio::test]
+async fn a_removal_is_asked_for_again_of_an_engine_that_never_answered() {
+    let world = World::new().await;
+    world.configure("{}", "[]", r#"{"keepWarm": "0s"}"#);
+    let orchestrator = world.start().await;
+    deploy(&orchestrator, "1").await;
+    world.engine.inject(Operation::RemoveGroup, &Fault::Hang, 1);
+    deploy(&orchestrator, "2").await;
+    eventually("the old group is gone", async || world.engine.groups().len() == 1).await;
+}
+
+#[tokio::test]
 async fn a_deployment_in_progress_keeps_what_it_may_count_on() {
     let world = World::new().await;
     world.configure("{}", "[]", r#"{"keepWarm": "10s"}"#);

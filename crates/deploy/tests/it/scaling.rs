@@ -3,7 +3,7 @@
 use crate::world::{World, deploy, eventually, target};
 use kiln_deploy::{ManualClock, Orchestrator};
 use kiln_engine::Figures;
-use kiln_engine::sim::Pace;
+use kiln_engine::sim::{Fault, Operation, Pace};
 use kiln_names::{Digest, GroupId};
 use kiln_protocol::deployment::DeploymentState::Completed;
 use std::sync::Arc;
@@ -62,6 +62,22 @@ async fn more_requests_bring_more_instances_which_the_next_release_has_too() {
     eventually("two are enough", async || {
         load.comes(&world, second, 5);
         size(&orchestrator).await == 2
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_engine_that_never_answered_is_asked_for_the_load_again() {
+    let world = World::new().await;
+    world.configure("{}", "[]", r#"{"max": 6, "scale": {"requests": 10}}"#);
+    let image = world.bake("one", &["web"]);
+    let orchestrator = world.start().await;
+    world.engine.inject(Operation::Figures, &Fault::Hang, 1);
+    deploy(&orchestrator, "one").await;
+    let load = Load::default();
+    eventually("there are four or more", async || {
+        load.comes(&world, image, 40);
+        size(&orchestrator).await >= 4
     })
     .await;
 }

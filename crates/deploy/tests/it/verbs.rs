@@ -49,6 +49,18 @@ async fn an_abort_while_it_prepares_makes_it_invalid() {
 }
 
 #[tokio::test]
+async fn a_preparation_that_gets_no_answer_ends_and_frees_the_lock() {
+    let world = World::new().await;
+    let orchestrator = world.start().await;
+    world.engine.inject(Operation::Observe, &Fault::Hang, 1);
+    let deployment = deploy(&orchestrator, "1").await;
+    assert_eq!(deployment.summary.state, Invalid);
+    let why = "no answer within 120s after \"check not blocked\"";
+    assert_eq!(deployment.summary.reason.as_deref(), Some(why));
+    assert_eq!(deploy(&orchestrator, "1").await.summary.state, Completed);
+}
+
+#[tokio::test]
 async fn an_undo_of_a_running_deployment_takes_it_back() {
     let world = World::new().await;
     world.configure("{}", "[]", r#"{"watch": "300s"}"#);
