@@ -12,7 +12,7 @@ use serde_json::json;
 const ALL: &str = r#"{"hooks": {
     "afterFinish": {"command": ["/bin/tell", "done"]},
     "beforeCreate": {"command": ["/bin/assets"]},
-    "beforeShift": {"command": ["/bin/migrate", "--all"], "deadline": "2s"},
+    "beforeShift": {"command": ["/bin/migrate", "--all"], "deadline": "30s"},
     "afterShift": {"command": ["/bin/warm"]}}}"#;
 
 /// A world with version 1 in it, and hooks from then on.
@@ -106,7 +106,7 @@ async fn a_hook_that_does_not_end_in_time_is_stopped() {
     let deployment = deploy(&orchestrator, "2").await;
     assert_eq!(deployment.summary.state, Undone, "{deployment:#?}");
     let (_, failure) = deployment.failure.unwrap();
-    assert_eq!(failure.reason, "hook beforeShift: it did not end within 2s");
+    assert_eq!(failure.reason, "hook beforeShift: it did not end within 30s");
     assert_eq!(*world.hooks.stopped.lock().unwrap(), [HookPoint::BeforeShift]);
 }
 
