@@ -34,6 +34,8 @@ pub(crate) struct History {
     /// Reads journals, and does nothing.
     pub(crate) watcher: Orchestrator,
     pub(crate) server: Option<Orchestrator>,
+    /// The server ends at a record by itself.
+    pub(crate) is_fused: bool,
     /// What is asked of the server and not answered yet.
     asks: Vec<AbortHandle>,
     answers: Arc<Mutex<Vec<String>>>,
@@ -73,6 +75,7 @@ impl History {
             db,
             watcher,
             server: None,
+            is_fused: false,
             asks: Vec::new(),
             answers: Arc::default(),
             promises: Promises::default(),
@@ -152,7 +155,7 @@ impl History {
         };
         let fault = match what {
             What::Call(called) if self.chance.one_in(self.storm) => {
-                if !called.operation.only_reads() && self.chance.one_in(12) {
+                if self.chance.one_in(12) {
                     self.stage.hang(id);
                     self.tell(format!("{id} hangs: {}", called.operation.name()));
                     return Ok(());
@@ -246,10 +249,8 @@ impl History {
 
     pub(crate) fn start(&mut self) {
         let notch = i64::try_from(self.chance.below(LONGEST_FUSE)).unwrap();
-        let fuse = match self.calm || self.chance.one_in(2) {
-            true => Fuse::none(),
-            false => Fuse::at(notch),
-        };
+        self.is_fused = !self.calm && self.chance.one_in(2);
+        let fuse = if self.is_fused { Fuse::at(notch) } else { Fuse::none() };
         self.tell(format!("a server starts: {fuse:?}"));
         let server = Orchestrator::new(self.world.db.clone(), self.world.ports(fuse));
         self.server = Some(server.clone());

@@ -162,14 +162,9 @@ impl Stage {
         drop(waiter.go.send(Go { turn, fault }));
     }
 
-    /// Lets one hang.
+    /// Lets one hang for ever.
     pub(crate) fn hang(&self, id: u64) {
         self.state().waiting.get_mut(&id).unwrap().hangs = true;
-    }
-
-    /// Lets nobody hang.
-    pub(crate) fn release(&self) {
-        self.state().waiting.values_mut().for_each(|waiter| waiter.hangs = false);
     }
 
     /// When the next one wakes who sleeps.
