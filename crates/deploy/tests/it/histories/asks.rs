@@ -176,7 +176,7 @@ pub(crate) fn params(chance: &mut Chance) -> String {
             keys.push(key.to_owned());
         }
     }
-    if chance.one_in(3) {
+    if chance.one_in(2) {
         keys.push(hooks(chance));
     }
     format!("{{{}}}", keys.join(", "))

@@ -15,6 +15,11 @@ use std::collections::BTreeMap;
 
 /// More turns than any history needs to come to rest.
 const MOST_TURNS: usize = 6_000;
+/// After so many turns time passes in large pieces: somebody waits for a call that hangs, and may wait for
+/// hours.
+const PATIENT_TURNS: usize = 1_000;
+/// How large.
+const PIECE_MS: u64 = 600_000;
 /// The server's own tasks, which sleep for as long as it lives: it removes groups, makes old journals
 /// small, looks at the load.
 const CHORES: usize = 3;
@@ -30,13 +35,13 @@ pub(crate) async fn comes(history: &mut History) -> Result<(), Broken> {
     lock::release(&mut write, &by).await.unwrap();
     write.commit().await.unwrap();
     // A server that lives goes on: what hung in it hangs for ever.
-    if history.server.is_none() || history.is_fused || history.chance.one_in(2) {
+    if history.server.is_none() || history.is_fused || history.chance.one_in(4) {
         history.crash().await;
         history.start();
     }
     history.settle().await?;
-    for _ in 0..MOST_TURNS {
-        if turn(history).await? {
+    for count in 0..MOST_TURNS {
+        if turn(history, count < PATIENT_TURNS).await? {
             return at_rest(history).await;
         }
         history.settle().await?;
@@ -45,7 +50,7 @@ pub(crate) async fn comes(history: &mut History) -> Result<(), Broken> {
 }
 
 /// One turn; whether everything rests.
-async fn turn(history: &mut History) -> Result<bool, Broken> {
+async fn turn(history: &mut History, is_patient: bool) -> Result<bool, Broken> {
     if let Some((id, what)) = history.stage.ready().first().copied() {
         history.open(id, what, None).await?;
         return Ok(false);
@@ -67,7 +72,10 @@ async fn turn(history: &mut History) -> Result<bool, Broken> {
         decide(history, row).await?;
     }
     if !history.is_asked() {
-        history.sleep_on();
+        match is_patient {
+            true => history.sleep_on(),
+            false => history.pass(PIECE_MS),
+        }
     }
     Ok(false)
 }

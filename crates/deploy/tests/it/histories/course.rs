@@ -120,10 +120,13 @@ impl History {
         match self.chance.below(200) {
             0..172 => self.go_on().await?,
             172..186 => drop(self.step()),
-            186..188 => self.pass(),
+            186..188 => {
+                let more_ms = self.chance.below(LONGEST_MS);
+                self.pass(more_ms);
+            }
             188..191 => self.kill(),
-            191..195 => asks::request(self).await,
-            195..196 => asks::command(self).await,
+            191..194 => asks::request(self).await,
+            194..196 => asks::command(self).await,
             196..199 => match (self.server.is_some(), self.chance.below(4) > 0) {
                 (true, true) => {
                     self.tell("the server dies");
@@ -155,7 +158,7 @@ impl History {
         };
         let fault = match what {
             What::Call(called) if self.chance.one_in(self.storm) => {
-                if self.chance.one_in(12) {
+                if self.chance.one_in(5) {
                     self.stage.hang(id);
                     self.tell(format!("{id} hangs: {}", called.operation.name()));
                     return Ok(());
@@ -222,8 +225,8 @@ impl History {
         }
     }
 
-    fn pass(&mut self) {
-        let more_ms = self.chance.below(LONGEST_MS);
+    /// Much time passes at once.
+    pub(crate) fn pass(&mut self, more_ms: u64) {
         let now_ms = kiln_deploy::ports::Clock::now_ms(&*self.stage);
         self.stage.pass_until(now_ms + more_ms);
         self.tell("much time passes");
