@@ -70,8 +70,8 @@ async fn a_stale_look_tells_what_was_before_the_last_change() {
     engine.inject(Operation::Observe, &Fault::Stale, 1);
     let spec = spec(&ask(1));
     engine.ensure_group(CALL, &spec).await.unwrap();
-    engine.resize_group(CALL, spec.id, 2).await.unwrap();
-    engine.resize_group(CALL, spec.id, 3).await.unwrap();
+    engine.resize_group(CALL, spec.id, 2_u32.into()).await.unwrap();
+    engine.resize_group(CALL, spec.id, 3_u32.into()).await.unwrap();
     let stale = engine.observe(None).await.unwrap().groups.remove(0);
     assert_eq!((stale.desired, stale.healthy()), (2, 2));
     assert_eq!(engine.observe(None).await.unwrap().groups[0].healthy(), 3);
