@@ -149,10 +149,11 @@ pub(crate) fn hook(chance: &mut Chance) -> Option<HookPoint> {
 pub(crate) fn params(chance: &mut Chance) -> String {
     let mut keys = vec![format!(r#""keepWarm": "{}s""#, chance.one_of(&[0, 10, 40]).unwrap())];
     let steps = r#"[{"weight": 10, "duration": "1s"}, {"weight": 50, "duration": "0s"}]"#;
-    let strategy = match chance.below(6) {
+    let strategy = match chance.below(7) {
         0 | 1 => r#"{"type": "red-black"}"#.to_owned(),
         2 => format!(r#"{{"type": "canary", "steps": {steps}}}"#),
         3 | 4 => format!(r#"{{"type": "rolling", "batch": {}}}"#, 1 + chance.below(2)),
+        5 => r#"{"type": "one-by-one"}"#.to_owned(),
         _ => r#"{"type": "highlander"}"#.to_owned(),
     };
     keys.push(format!(r#""strategy": {strategy}"#));

@@ -10,6 +10,7 @@
 //! * **Resize, replace**: the same. A group that shrinks keeps at least its new size.
 //! * **Rolling and its undo**: the groups that have traffic have together at least as many healthy
 //!   instances as the smaller of the old size and the new one.
+//! * **One by one and its undo**: the same, but for the one instance that is being replaced.
 //! * **Highlander and stop, and their undo**: nothing, from their first action until they end.
 //! * **The undo of what replaced nothing**: nothing; it takes away what was not there before.
 //! * **Changing calls** are made by the one deployment that holds the lock of its application and
@@ -169,7 +170,8 @@ impl Kind {
             Action::ResizeGroups(resize) => Some(&resize.groups),
             _ => None,
         });
-        // Only a rolling deployment makes an old group with traffic smaller for a new one.
+        let in_turn = resizes.clone().flatten().any(|resize| resize.top.is_some());
+        // Only what rolls, or goes one by one, makes an old group with traffic smaller for a new one.
         let mut shrinks = resizes.flatten().filter(|resize| {
             let name = resize.group.name.as_str();
             plan.release.is_some()
@@ -181,7 +183,8 @@ impl Kind {
         match (shrinks.next(), new) {
             (Some(shrink), Some(new)) => {
                 let old = shrink.from.unwrap_or_default();
-                Self::AtLeast(old.min(new.params.desired) as usize)
+                let least = old.min(new.params.desired) as usize;
+                Self::AtLeast(least.saturating_sub(usize::from(in_turn)))
             }
             _ => Self::Full,
         }
