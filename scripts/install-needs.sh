@@ -24,6 +24,7 @@ needs=(
     "umoci umoci"
     "dockerd docker.io"
     "docker docker.io"
+    "prometheus prometheus"
 )
 
 # The system's own programs are not in everybody's path.

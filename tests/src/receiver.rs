@@ -118,6 +118,12 @@ impl Receiver {
         runtime.spawn(serve(listener, tls, self.state.clone()));
     }
 
+    /// Its address.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Its address with a path.
     #[must_use]
     pub fn url(&self, path: &str) -> String {

@@ -12,6 +12,11 @@
 //!   distribution, by which the error is told, does not hold there. (Cochran, *Some methods for
 //!   strengthening the common χ² tests*, Biometrics 10, 1954.)
 
+mod question;
+
+pub(crate) use question::judge;
+pub use question::{Question, Questions};
+
 use kiln_engine::Figures;
 use kiln_protocol::configuration::Analysis;
 use std::time::Duration;
@@ -29,6 +34,8 @@ pub(crate) enum Verdict {
     Pass(String),
     Fail(String),
     NotEnoughData(String),
+    /// What is asked for cannot be told, now or later.
+    Unusable(String),
 }
 
 /// Compares a new group with the old one.

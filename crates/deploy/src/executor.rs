@@ -351,6 +351,7 @@ fn scene<'a>(recorder: &'a Recorder, provider: &'a Provider) -> Scene<'a> {
         call: Call { epoch: recorder.subject.number },
         deployment: recorder.subject.id,
         hooks: &*recorder.kit.ports.hooks,
+        metrics: &*recorder.kit.ports.metrics,
         now_ms,
         since_ms: recorder.status().in_flight_ms.unwrap_or(now_ms),
     }

@@ -46,6 +46,7 @@ mod scaling;
 mod status;
 pub mod view;
 
+pub use analysis::{Question, Questions};
 pub use error::{Error, Holder, NotNow};
 pub use failure::Failure;
 pub use kit::Fuse;

@@ -2,10 +2,12 @@
 
 mod clock;
 mod hooks;
+mod metrics;
 
 pub(crate) use clock::millis;
 pub use clock::{Clock, ManualClock};
 pub use hooks::{HookCall, HookState, HookTask, Hooks, Notice, Token};
+pub use metrics::{Measured, Metrics};
 
 use crate::Target;
 use crate::kit::Fuse;
@@ -34,6 +36,8 @@ pub struct Ports {
     pub engines: Arc<dyn Engines>,
     /// What runs hooks.
     pub hooks: Arc<dyn Hooks>,
+    /// Who is asked for figures.
+    pub metrics: Arc<dyn Metrics>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// New identities.

@@ -4,8 +4,8 @@ use crate::daemon::Server;
 use crate::data::Data;
 use crate::role::Role;
 use crate::wiring::{
-    AllEngines, BakedImages, DatabaseCatalog, GitConfigurations, LiveHooks, Parts, RandomIds,
-    SystemClock,
+    AllEngines, BakedImages, DatabaseCatalog, GitConfigurations, LiveHooks, Parts,
+    PrometheusMetrics, RandomIds, SystemClock,
 };
 use crate::{books, clock, shutdown};
 use anyhow::{Context, Result};
@@ -90,12 +90,12 @@ async fn assemble(data: &Data, settings: &Server, address: SocketAddr) -> Result
         catalog: Arc::new(DatabaseCatalog(database.clone())),
         engines: engines.clone(),
         hooks: Arc::new(LiveHooks::new(runner.clone(), secrets.clone())),
+        metrics: Arc::new(PrometheusMetrics),
         clock: clock.clone(),
         ids: Arc::new(RandomIds),
         fuse: crate::fuse::laid(data),
     };
     let orchestrator = Orchestrator::new(database.clone(), ports);
-    let install = data.install;
     let backups = kiln_backup::Sources::open(
         data.root(),
         database.clone(),
@@ -103,7 +103,7 @@ async fn assemble(data: &Data, settings: &Server, address: SocketAddr) -> Result
         images.clone(),
     );
     Ok(kiln_api::App {
-        install,
+        install: data.install,
         backups: backups.context("prepare for backups")?,
         address: Some(address),
         database,

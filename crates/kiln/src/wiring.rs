@@ -6,12 +6,14 @@ mod engines;
 mod hooks;
 mod http;
 mod images;
+mod metrics;
 
 pub(crate) use catalog::DatabaseCatalog;
 pub(crate) use configurations::GitConfigurations;
 pub(crate) use engines::{AllEngines, DOCKER, Parts};
 pub(crate) use hooks::LiveHooks;
 pub(crate) use images::BakedImages;
+pub(crate) use metrics::PrometheusMetrics;
 
 use crate::clock;
 use kiln_deploy::ports::{Clock, Ids};

@@ -14,6 +14,7 @@ mod launch;
 mod limits;
 mod params;
 mod process_params;
+mod prometheus;
 mod properties;
 mod read;
 mod resolve;
@@ -33,6 +34,7 @@ pub use params::{CanaryStep, DeploymentParams, DeploymentSettings, Pauses, Strat
 pub use process_params::{
     CheckKind, CheckPath, HealthCheck, MilliCpu, Network, ProcessParams, StartupCheck,
 };
+pub use prometheus::{Placeholder, Prometheus, Query};
 pub use properties::{Properties, variable_name, variables};
 pub use scale::{Scale, ScaleBy};
 pub use schedule::{Scheduled, WeekTime, in_force};

@@ -26,6 +26,7 @@ mod layering;
 mod life;
 mod lock;
 mod memory;
+mod metrics;
 mod mistakes;
 mod nodes;
 mod notices;

@@ -4,13 +4,13 @@
 use kiln_config::{Repositories, Revision};
 use kiln_deploy::ports::{
     ApplicationFacts, Catalog, Clock, Configurations, Engines, HookCall, HookState, HookTask,
-    Hooks, Ids, ImageFacts, Images, Provider,
+    Hooks, Ids, ImageFacts, Images, Measured, Metrics, Provider,
 };
 use kiln_deploy::{Problem, Target};
 use kiln_engine::sim::SimEngine;
 use kiln_names::{AppName, CommitId, DeploymentId, Digest, EnvName, GroupId, ImageRef};
 use kiln_protocol::catalog::Finding;
-use kiln_protocol::configuration::Configuration;
+use kiln_protocol::configuration::{Configuration, HttpUrl};
 use kiln_protocol::deployment::Difference;
 use kiln_protocol::recipe::{Processes, labels};
 use kiln_store::{Database, catalog, images};
@@ -132,6 +132,17 @@ impl Hooks for NoHooks {
 
     async fn stop(&self, _call: &HookCall) -> Vec<String> {
         Vec::new()
+    }
+}
+
+/// Nobody is asked for figures.
+#[derive(Debug)]
+pub(crate) struct NoMetrics;
+
+#[async_trait::async_trait]
+impl Metrics for NoMetrics {
+    async fn value(&self, _url: &HttpUrl, query: &str) -> Measured {
+        panic!("nobody asked for {query}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! A whole server in a temporary directory, and a client of it.
 
-use crate::ports::{Baked, Catalogue, Committed, Counter, NoHooks, Simulated, Ticking};
+use crate::ports::{Baked, Catalogue, Committed, Counter, NoHooks, NoMetrics, Simulated, Ticking};
 use futures_util::{Stream, StreamExt as _};
 use kiln_api::App;
 use kiln_bakery::Bakery;
@@ -120,6 +120,7 @@ async fn assemble(data: &Path, engine: Arc<SimEngine>) -> App {
         catalog: Arc::new(Catalogue(database.clone())),
         engines: engines.clone(),
         hooks: Arc::new(NoHooks),
+        metrics: Arc::new(NoMetrics),
         clock: clock.clone(),
         ids: Arc::new(Counter::default()),
         fuse: Fuse::none(),

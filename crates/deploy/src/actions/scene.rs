@@ -1,7 +1,7 @@
 //! What an action sees while it runs.
 
 use crate::Target;
-use crate::ports::{Hooks, Provider};
+use crate::ports::{Hooks, Metrics, Provider};
 use kiln_engine::{Call, EngineError, Figures, Observation, TrafficObservation};
 use kiln_names::DeploymentId;
 
@@ -14,6 +14,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) deployment: DeploymentId,
     /// What runs hooks.
     pub(crate) hooks: &'a dyn Hooks,
+    /// Who is asked for figures.
+    pub(crate) metrics: &'a dyn Metrics,
     pub(crate) now_ms: u64,
     /// When the action was first intended: what it waits out counts from there, over restarts.
     pub(crate) since_ms: u64,

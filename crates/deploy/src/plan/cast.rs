@@ -6,10 +6,13 @@ use crate::actions::{
     Analyze, Becomes, Due, EnsureImage, Expected, Pause, RecordRelease, Resize, Restore, Retiree,
     RunHook,
 };
+use crate::analysis::{Question, Questions};
 use crate::place::{Claim, KnownGroup, Place, routed};
 use kiln_engine::{GroupSpec, TrafficState};
 use kiln_names::Span;
-use kiln_protocol::configuration::{DeploymentSettings, HookPoint, HookWork, Pauses, Strategy};
+use kiln_protocol::configuration::{
+    DeploymentSettings, HookPoint, HookWork, Pauses, Placeholder, Prometheus, Query, Strategy,
+};
 use kiln_protocol::status::GroupState;
 
 /// Who takes part in a deployment, and what was decided about it.
@@ -142,14 +145,48 @@ impl Cast<'_> {
         Some(RunHook { point, hook, like: Box::new(like.clone()), previous })
     }
 
-    /// What compares the groups that come with those that they replace, where that is asked for.
+    /// What compares the groups that come with those that they replace, and asks of them, where that
+    /// is asked for. Where the old ones go first, there is nothing beside the new ones.
     pub(super) fn analysis(&self) -> Option<Analyze> {
-        let by = self.settings.analysis?;
+        let mut by = self.settings.analysis.clone()?;
+        let questions = by.prometheus.take().and_then(|asked| self.questions(&asked));
+        let beside = !matches!(self.strategy, Strategy::Highlander | Strategy::OneByOne);
         let old =
             |new: &GroupSpec| self.leaving().into_iter().find(|g| g.spec.process == new.process);
-        let coming = self.incoming_specs().into_iter().filter(|spec| routed(spec));
+        let coming = self.incoming_specs().into_iter().filter(|spec| beside && routed(spec));
         let pairs = coming.filter_map(|new| Some((new.into(), old(new)?.group())));
-        Some(Analyze { pairs: pairs.collect(), by })
+        Some(Analyze { pairs: pairs.collect(), by, questions })
+    }
+
+    /// What is asked of the new groups. A question about an old one that there is not is left out.
+    fn questions(&self, Prometheus { url, queries }: &Prometheus) -> Option<Questions> {
+        let specs = self.incoming_specs();
+        let ask = |query: &Query| -> Vec<Question> {
+            let of_each = query.is_of_a_process();
+            let about = if of_each { &specs[..] } else { &specs[..specs.len().min(1)] };
+            about.iter().filter_map(|spec| self.question(query, spec, of_each)).collect()
+        };
+        let all: Vec<Question> = queries.iter().flat_map(ask).collect();
+        (!all.is_empty()).then(|| Questions { url: url.clone(), all })
+    }
+
+    fn question(&self, query: &Query, new: &GroupSpec, of_each: bool) -> Option<Question> {
+        let old = || self.outgoing().find(|group| group.spec.process == new.process);
+        // All of these are lower-case letters, digits and hyphens: none ends a string of a query.
+        let filled = query.filled(|placeholder| match placeholder {
+            Placeholder::Application => Some(new.app.as_str().into()),
+            Placeholder::Environment => Some(new.env.as_str().into()),
+            Placeholder::Release => Some(new.release.to_string().into()),
+            Placeholder::OldRelease => Some(self.place.release()?.to_string().into()),
+            Placeholder::Process => Some(new.process.as_str().into()),
+            Placeholder::Group => Some(new.name.as_str().into()),
+            Placeholder::OldGroup => Some(old()?.spec.name.to_string().into()),
+        })?;
+        let name = match of_each {
+            true => format!("{} of {}", query.name, new.process),
+            false => query.name.clone(),
+        };
+        Some(Question { name, query: filled, min: query.min.clone(), max: query.max.clone() })
     }
 
     pub(super) fn pause(&self, before: &str) -> Pause {

@@ -2,7 +2,7 @@
 
 use kiln_deploy::ports::{
     ApplicationFacts, Catalog, Clock, Configurations, Engines, HookCall, HookState, HookTask,
-    Hooks, Ids, ImageFacts, Images, Provider,
+    Hooks, Ids, ImageFacts, Images, Measured, Metrics, Provider,
 };
 use kiln_deploy::view::Deployment;
 use kiln_deploy::{Ask, Deploy, Fuse, Orchestrator, Ports, Problem, Request, Target, Why};
@@ -12,7 +12,7 @@ use kiln_names::{
     AppName, CommitId, DeploymentId, Digest, EnvName, GroupId, ImageRef, ProcessName,
 };
 use kiln_protocol::catalog::Finding;
-use kiln_protocol::configuration::{Configuration, HookPoint};
+use kiln_protocol::configuration::{Configuration, HookPoint, HttpUrl};
 use kiln_protocol::deployment::Difference;
 use kiln_protocol::recipe::{ImageProcess, Processes, Stop};
 use kiln_store::Database;
@@ -31,6 +31,7 @@ pub(crate) struct World {
     pub(crate) db: Database,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) hooks: Arc<Scripted>,
+    pub(crate) metrics: Arc<Known>,
     _dir: tempfile::TempDir,
 }
 
@@ -73,6 +74,24 @@ impl Hooks for Scripted {
     async fn stop(&self, call: &HookCall) -> Vec<String> {
         self.stopped.lock().unwrap().push(call.point);
         vec!["still at it".to_owned()]
+    }
+}
+
+/// Figures that are known; of all others there are none.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    pub(crate) values: Mutex<HashMap<String, Measured>>,
+    /// What was asked, in order.
+    pub(crate) asked: Mutex<Vec<String>>,
+}
+
+#[async_trait::async_trait]
+impl Metrics for Known {
+    async fn value(&self, url: &HttpUrl, query: &str) -> Measured {
+        assert_eq!(url.as_str(), "http://prometheus:9090");
+        self.asked.lock().unwrap().push(query.to_owned());
+        let known = self.values.lock().unwrap().get(query).cloned();
+        known.unwrap_or_else(|| Measured::Nothing("there is no such series".to_owned()))
     }
 }
 
@@ -156,8 +175,8 @@ impl World {
             traffic: engine.clone(),
             architecture: Some("amd64".to_owned()),
         });
-        let hooks = Arc::default();
-        let world = Self { engine, library, db, clock, hooks, _dir: dir };
+        let (hooks, metrics) = (Arc::default(), Arc::default());
+        let world = Self { engine, library, db, clock, hooks, metrics, _dir: dir };
         for version in ["1", "2", "3"] {
             world.bake(version, &["web"]);
         }
@@ -209,6 +228,7 @@ impl World {
             catalog: self.library.clone(),
             engines: self.library.clone(),
             hooks: self.hooks.clone(),
+            metrics: self.metrics.clone(),
             clock: self.clock.clone(),
             ids: self.library.clone(),
             fuse,

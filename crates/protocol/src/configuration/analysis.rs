@@ -1,17 +1,23 @@
 //! `analysis`: when a new release is worse than the old one.
 
-use super::MAX_KEPT;
+use super::{MAX_KEPT, Prometheus};
 use crate::document::{Mistake, Reader, shown};
 use kiln_names::Span;
 use serde::{Deserialize, Serialize};
 
-const ANALYSIS: &[&str] =
-    &["minRequests", "maxFailureIncrease", "maxSlowdown", "notEnoughData", "patience"];
+const ANALYSIS: &[&str] = &[
+    "minRequests",
+    "maxFailureIncrease",
+    "maxSlowdown",
+    "notEnoughData",
+    "patience",
+    "prometheus",
+];
 /// The most requests that may be asked for: what a router of one core answers in half a minute.
 const MAX_REQUESTS: u64 = 1_000_000;
 
 /// What a new group is measured by, beside the old one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Analysis {
     /// So many requests to each group are enough.
@@ -24,6 +30,9 @@ pub struct Analysis {
     pub not_enough_data: NotEnoughData,
     /// How long is waited for more of them.
     pub patience: Span,
+    /// What is asked besides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prometheus: Option<Prometheus>,
 }
 
 /// What follows when there were too few requests for a verdict.
@@ -46,6 +55,7 @@ impl Default for Analysis {
             slowdown: 150,
             not_enough_data: NotEnoughData::Pass,
             patience: Span::seconds(600),
+            prometheus: None,
         }
     }
 }
@@ -66,6 +76,7 @@ pub(super) fn analysis(reader: &Reader<'_>) -> Result<Analysis, Mistake> {
             .read("notEnoughData", not_enough_data)?
             .unwrap_or(default.not_enough_data),
         patience: patience.unwrap_or(default.patience),
+        prometheus: fields.read("prometheus", super::prometheus::prometheus)?,
     })
 }
 
@@ -113,6 +124,7 @@ mod tests {
             slowdown: 200,
             not_enough_data: NotEnoughData::Wait,
             patience: Span::seconds(3600),
+            prometheus: None,
         };
         assert_eq!(analysis(text).unwrap(), Some(expected));
     }
@@ -123,6 +135,10 @@ mod tests {
         assert!(params("").unwrap_err().to_string().contains("set `watch`"));
         let alone = params(r#", "strategy": {"type": "highlander"}"#);
         assert!(alone.unwrap_err().to_string().contains("there are none to compare with"));
+        let asked = r#"{"url": "http://a/", "queries": [{"name": "a", "query": "up", "min": 1}]}"#;
+        let highlander = r#""strategy": {"type": "highlander"}, "watch": "1m""#;
+        let text = format!(r#"{{"analysis": {{"prometheus": {asked}}}, {highlander}}}"#);
+        assert!(DeploymentParams::parse(&text).is_ok(), "that needs no old one");
         let steps = r#"[{"weight": 5, "duration": "10m"}]"#;
         let canary = format!(r#", "strategy": {{"type": "canary", "steps": {steps}}}"#);
         assert!(params(&canary).is_ok());

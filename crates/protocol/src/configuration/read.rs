@@ -115,7 +115,8 @@ fn settings(fields: &Fields<'_>) -> Result<DeploymentSettings, Mistake> {
         analysis: fields.read("analysis", super::analysis::analysis)?,
     };
     let alone = matches!(settings.strategy, Strategy::Highlander | Strategy::OneByOne);
-    if let Some(analysis) = fields.get("analysis").filter(|_| alone) {
+    let compares = settings.analysis.as_ref().is_some_and(|by| by.prometheus.is_none());
+    if let Some(analysis) = fields.get("analysis").filter(|_| alone && compares) {
         return Err(analysis.refuse("the old instances are gone: there are none to compare with"));
     }
     let looks = settings.watch > Span::ZERO || matches!(settings.strategy, Strategy::Canary { .. });

@@ -73,13 +73,15 @@ enum End {
     Measured,
     /// With a call over HTTP.
     Told,
+    /// With a Prometheus that is asked.
+    Asked,
 }
 
 /// All of them.
 pub(crate) fn cases() -> impl Iterator<Item = Case> {
     let ends = STRATEGIES.into_iter().flat_map(|strategy| ENDS.map(|end| Case { strategy, end }));
     let measured = [Case { strategy: STRATEGIES[1], end: End::Measured }];
-    let told = [Case { strategy: STRATEGIES[0], end: End::Told }];
+    let told = [End::Told, End::Asked].map(|end| Case { strategy: STRATEGIES[0], end });
     ends.chain(OTHERS.map(|end| Case { strategy: STRATEGIES[0], end })).chain(measured).chain(told)
 }
 
@@ -100,6 +102,7 @@ impl Display for Case {
             End::Replaced => "replaced",
             End::Measured => "measured",
             End::Told => "told",
+            End::Asked => "asked",
         };
         write!(f, "{}-{end}", self.strategy.0)
     }
@@ -134,6 +137,10 @@ impl Case {
                 r#", "hooks": {"afterShift": {"http": {"url": "https://cdn.example/",
                     "headers": {"X-Zone": "shop"}, "secret": "token"}}}"#
             }
+            End::Asked => {
+                r#", "watch": "1s", "analysis": {"prometheus": {"url": "http://prometheus:9090",
+                    "queries": [{"name": "up", "query": "up", "min": 1, "max": 1}]}}"#
+            }
             _ => "",
         };
         let properties = r#"{"greeting": "hello"}"#;
@@ -143,7 +150,7 @@ impl Case {
     async fn end(self, world: &World, orchestrator: &Orchestrator) -> DeploymentId {
         let second = || Ask::Deploy(image("2"));
         let (ask, expected) = match self.end {
-            End::Completed | End::Measured | End::Told => (second(), Completed),
+            End::Completed | End::Measured | End::Told | End::Asked => (second(), Completed),
             End::Undone => {
                 let says = "no".to_owned();
                 let image = Digest::of(b"2");
