@@ -217,10 +217,11 @@ fn sweep(cgroups: &Cgroups, spec: &InstanceSpec) -> io::Result<()> {
     cgroups.remove(&spec.instance)
 }
 
-/// The story in a few words. Memory comes first: it explains whatever signal was seen.
+/// The story in a few words. Memory comes first: it explains whatever signal was seen, unless somebody
+/// sent it.
 fn cause(ended: &Ended, oom_kills: u64, limits: &Limits) -> String {
     match limits.memory {
-        Some(memory) if oom_kills > 0 && ended.signal.is_some() => {
+        Some(memory) if oom_kills > 0 && ended.signal.is_some() && !ended.asked => {
             format!("out of memory: it may use {memory}")
         }
         _ => ended.cause.clone(),

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A group and how many instances it has, or will have.
 pub(crate) type Sized<'a> = (&'a GroupSpec, u32);
 
-/// All differences: image, configuration, secrets, capacity, routes, what is outside.
+/// All differences: image, configuration, secrets, capacity, routes, what is outside, all else.
 pub(crate) fn differences(old: &[Sized<'_>], new: &[Sized<'_>]) -> Vec<Difference> {
     [
         image(old, new),
@@ -18,6 +18,7 @@ pub(crate) fn differences(old: &[Sized<'_>], new: &[Sized<'_>]) -> Vec<Differenc
         capacity(old, new),
         routes(old, new),
         external(old, new),
+        settings(old, new),
     ]
     .concat()
 }
@@ -81,6 +82,40 @@ fn external(old: &[Sized<'_>], new: &[Sized<'_>]) -> Vec<Difference> {
     compare("external", &of(old), &of(new))
 }
 
+/// Whatever else the configuration says of a process that both have, key by key.
+fn settings(old: &[Sized<'_>], new: &[Sized<'_>]) -> Vec<Difference> {
+    let of = |groups: &[Sized<'_>], others: &[Sized<'_>]| -> BTreeMap<String, String> {
+        let both = groups
+            .iter()
+            .filter(|(spec, _)| others.iter().any(|(other, _)| other.process == spec.process));
+        let mut keys = BTreeMap::new();
+        for (spec, _) in both {
+            let Ok(Value::Object(mut params)) = serde_json::to_value(&spec.params) else {
+                continue;
+            };
+            params.retain(|key, _| !TOLD.contains(&key.as_str()));
+            flatten(spec.process.as_str(), &Value::Object(params), &mut keys);
+        }
+        keys
+    };
+    compare("settings", &of(old, new), &of(new, old))
+}
+
+/// What differences of their own tell.
+const TOLD: [&str; 6] = ["desired", "milliCpu", "memory", "pids", "routes", "external"];
+
+fn flatten(path: &str, value: &Value, keys: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Object(members) => {
+            for (key, value) in members {
+                flatten(&format!("{path}.{key}"), value, keys);
+            }
+        }
+        Value::String(text) => drop(keys.insert(path.to_owned(), text.clone())),
+        other => drop(keys.insert(path.to_owned(), other.to_string())),
+    }
+}
+
 fn texts(properties: &Map<String, Value>) -> BTreeMap<String, String> {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     properties.iter().map(|(key, value)| (key.clone(), text(value))).collect()
@@ -113,6 +148,16 @@ mod tests {
 
     fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn settings_are_told_key_by_key() {
+        let mut keys = BTreeMap::new();
+        let value = serde_json::json!({"healthCheck": {"path": "/", "unhealthyThreshold": 3}});
+        flatten("web", &value, &mut keys);
+        let expected =
+            map(&[("web.healthCheck.path", "/"), ("web.healthCheck.unhealthyThreshold", "3")]);
+        assert_eq!(keys, expected);
     }
 
     #[test]

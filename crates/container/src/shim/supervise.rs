@@ -27,13 +27,20 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 pub(super) struct Ended {
     pub(super) code: Option<i32>,
     pub(super) signal: Option<i32>,
+    /// Whether somebody asked for it.
+    pub(super) asked: bool,
     pub(super) cause: String,
 }
 
 impl Ended {
     /// The shim itself failed; what it started is killed without looking further.
     pub(super) fn lost(error: &io::Error) -> Self {
-        Self { code: None, signal: Some(9), cause: format!("the shim could not go on: {error}") }
+        Self {
+            code: None,
+            signal: Some(9),
+            asked: false,
+            cause: format!("the shim could not go on: {error}"),
+        }
     }
 
     fn of(status: WaitStatus, stop: Option<&str>) -> Self {
@@ -44,7 +51,7 @@ impl Ended {
             (None, None, Some(signal)) => format!("killed by {}", signal_name(signal)),
             (None, None, None) => "ended in a way the kernel does not tell".to_owned(),
         };
-        Self { code, signal, cause }
+        Self { code, signal, asked: stop.is_some(), cause }
     }
 }
 
