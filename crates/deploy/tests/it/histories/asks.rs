@@ -159,7 +159,8 @@ pub(crate) fn params(chance: &mut Chance) -> String {
     keys.push(format!(r#""strategy": {strategy}"#));
     let watch = if chance.one_in(3) { 3 } else { 0 };
     keys.push(format!(r#""watch": "{watch}s""#));
-    let compared = strategy.contains("canary") || watch > 0 && !strategy.contains("highlander");
+    let beside = !strategy.contains("highlander") && !strategy.contains("one-by-one");
+    let compared = strategy.contains("canary") || watch > 0 && beside;
     if compared && chance.one_in(2) {
         let too_few = chance.one_of(&["wait", "pass"]).unwrap();
         keys.push(format!(r#""analysis": {{"notEnoughData": "{too_few}", "patience": "5s"}}"#));
