@@ -130,7 +130,7 @@ async fn calling() -> (World, kiln_deploy::Orchestrator) {
     set_secret(&world, "cdn", 1).await;
     let call =
         r#"{"url": "https://cdn.example/purge", "headers": {"X-Zone": "shop"}, "secret": "cdn"}"#;
-    let hooks = format!(r#"{{"hooks": {{"afterShift": {{"http": {call}, "deadline": "2s"}}}}}}"#);
+    let hooks = format!(r#"{{"hooks": {{"afterShift": {{"http": {call}, "deadline": "20s"}}}}}}"#);
     world.configure("{}", "[]", &hooks);
     (world, orchestrator)
 }
@@ -201,7 +201,7 @@ async fn a_call_that_is_not_answered_in_time_says_what_it_met() {
     let deployment = deploy(&orchestrator, "2").await;
     assert_eq!(deployment.summary.state, Undone, "{deployment:#?}");
     let (_, failure) = deployment.failure.unwrap();
-    assert_eq!(failure.reason, "hook afterShift: it did not end within 2s");
+    assert_eq!(failure.reason, "hook afterShift: it did not end within 20s");
     assert_eq!(failure.log, ["still at it"]);
 }
 
