@@ -146,9 +146,9 @@ impl Stage {
         may.map(|(id, waiter)| (*id, waiter.what)).collect()
     }
 
-    /// How many wait for anything.
+    /// How many wait for what may come: whoever called what hangs waits for his patience to end, too.
     pub(crate) fn count(&self) -> usize {
-        self.state().waiting.len()
+        self.state().waiting.values().filter(|waiter| !waiter.hangs).count()
     }
 
     /// Lets one go on.
