@@ -51,6 +51,9 @@ pub enum EnterError {
     /// It runs, and the command could not be started in it.
     #[error("{0}")]
     Refused(String),
+    /// Nobody could enter, which says nothing of what runs inside.
+    #[error("{0}")]
+    Broken(String),
     /// Nothing was heard in time; whatever was started is killed by the next visit, or when the
     /// instance ends.
     #[error("the process that entered it said nothing within {} s of the deadline", GRACE.as_secs())]
@@ -67,6 +70,7 @@ pub(crate) enum Word {
     Done(Entered),
     Ended(String),
     Refused(String),
+    Broken(String),
 }
 
 /// Runs `command` in the instance whose files are in `dir`, as its user, with its environment and
@@ -105,6 +109,7 @@ pub async fn enter(
         Ok(Word::Done(entered)) => Ok(entered),
         Ok(Word::Ended(why)) => Err(EnterError::Ended(why)),
         Ok(Word::Refused(why)) => Err(EnterError::Refused(why)),
+        Ok(Word::Broken(why)) => Err(EnterError::Broken(why)),
         Err(_) => Err(EnterError::BrokeOff(String::from_utf8_lossy(&complaint).trim().to_owned())),
     }
 }

@@ -18,6 +18,7 @@ mod await_in_force;
 mod await_left;
 mod await_replaced;
 mod await_routed;
+mod await_shrunk;
 mod await_stable;
 mod await_started;
 mod await_startup;
@@ -28,6 +29,7 @@ mod ensure_image;
 mod expected;
 mod free_routes;
 mod mark_active;
+mod move_slots;
 mod outcome;
 mod pause;
 mod record_release;
@@ -49,6 +51,7 @@ pub use await_in_force::AwaitInForce;
 pub use await_left::AwaitLeft;
 pub use await_replaced::AwaitReplaced;
 pub use await_routed::AwaitRouted;
+pub use await_shrunk::AwaitShrunk;
 pub use await_stable::AwaitStable;
 pub use await_started::AwaitStarted;
 pub use await_startup::AwaitStartup;
@@ -59,6 +62,7 @@ pub use ensure_image::EnsureImage;
 pub use expected::Expected;
 pub use free_routes::FreeRoutes;
 pub use mark_active::MarkActive;
+pub use move_slots::MoveSlots;
 pub use pause::Pause;
 pub use record_release::RecordRelease;
 pub use remove_groups::{RemoveGroups, Restore};
@@ -225,6 +229,10 @@ actions! {
     MarkActive = "mark-active",
     /// Ask for an identical instance in the place of one.
     ReplaceInstance = "replace-instance",
+    /// Let instances make room for those of another group, or take it.
+    MoveSlots = "move-slots",
+    /// Wait until no instance of groups is too many.
+    AwaitShrunk = "await-shrunk",
     /// Wait until the replaced instance is gone and its group whole.
     AwaitReplaced = "await-replaced",
 }

@@ -35,7 +35,10 @@ impl Orchestrator {
         let kit = self.shared_kit();
         let mut all = kit.lookouts.all();
         if let Some(told) = all.get(&deployment) {
-            return told.subscribe();
+            let mut groups = told.subscribe();
+            // What was told before counts as news to whoever comes later.
+            groups.mark_changed();
+            return groups;
         }
         let (told, groups) = watch::channel(None);
         all.insert(deployment, told.clone());

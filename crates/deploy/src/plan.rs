@@ -12,7 +12,7 @@ mod shares;
 mod small;
 
 pub(crate) use cast::Cast;
-pub(crate) use one_by_one::memory_in_turn;
+pub(crate) use one_by_one::{memory_in_turn, unserved};
 pub(crate) use rolling::memory_beyond;
 pub(crate) use shares::{Shares, introduced, only, same_requests, sorted};
 pub(crate) use small::{replace, resize, stop};

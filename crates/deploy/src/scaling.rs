@@ -43,11 +43,12 @@ pub(crate) fn bounds(params: &ProcessParams, now_ms: u64) -> (u32, u32) {
 
 /// "the schedule asks for 6 from mon-fri 07:00 on"
 pub(crate) fn by_the_clock(params: &ProcessParams, now_ms: u64) -> String {
-    let entry = in_force(&params.schedule, now_ms);
-    entry.map_or_else(
-        || "the configuration has these bounds".to_owned(),
-        |entry| format!("the schedule asks for {} from {} on", entry.min, entry.at),
-    )
+    let (min, max) = bounds(params, now_ms);
+    let asked = if min == max { min.to_string() } else { format!("{min} to {max}") };
+    match in_force(&params.schedule, now_ms) {
+        Some(entry) => format!("the schedule asks for {asked} from {} on", entry.at),
+        None => format!("the configuration asks for {asked}"),
+    }
 }
 
 impl Needs {

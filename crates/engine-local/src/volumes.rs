@@ -14,13 +14,18 @@ use std::fs::{DirBuilder, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// Behind the name of a directory while it is being removed.
 const GONE: &str = ".gone";
 
 /// The volumes of this machine.
 #[derive(Debug)]
-pub(crate) struct Volumes(PathBuf);
+pub(crate) struct Volumes {
+    root: PathBuf,
+    /// Held while one is removed.
+    removing: Mutex<()>,
+}
 
 impl Volumes {
     /// Those below a directory; what was being removed goes.
@@ -30,7 +35,7 @@ impl Volumes {
         if gone.exists() {
             std::fs::remove_dir_all(gone)?;
         }
-        Ok(Self(root))
+        Ok(Self { root, removing: Mutex::default() })
     }
 
     /// What an instance finds where.
@@ -52,13 +57,13 @@ impl Volumes {
         slot: u32,
     ) -> PathBuf {
         let names = [env.as_str(), app.as_str(), process.as_str(), name.as_str()];
-        names.iter().fold(self.0.clone(), |dir, name| dir.join(name)).join(slot.to_string())
+        names.iter().fold(self.root.clone(), |dir, name| dir.join(name)).join(slot.to_string())
     }
 
     /// All that are kept in an environment.
     pub(crate) fn list(&self, env: &EnvName) -> io::Result<Vec<KeptVolume>> {
         let mut all = Vec::new();
-        for (app, dir) in entries::<AppName>(&self.0.join(env.as_str()))? {
+        for (app, dir) in entries::<AppName>(&self.root.join(env.as_str()))? {
             for (process, dir) in entries::<ProcessName>(&dir)? {
                 for (name, dir) in entries::<VolumeName>(&dir)? {
                     for (slot, _) in entries::<u32>(&dir)? {
@@ -76,15 +81,20 @@ impl Volumes {
     pub(crate) fn remove(&self, volume: &KeptVolume) -> io::Result<()> {
         let KeptVolume { app, env, process, name, slot } = volume;
         let dir = self.dir(env, app, process, name, *slot);
-        let gone = self.0.join(GONE);
-        DirBuilder::new().recursive(true).mode(0o700).create(&gone)?;
-        match std::fs::rename(&dir, gone.join(format!("{env}-{app}-{process}-{name}-{slot}"))) {
+        let _alone = self.removing.lock().unwrap_or_else(PoisonError::into_inner);
+        let gone = self.root.join(GONE);
+        // What an earlier one could not remove goes first.
+        match std::fs::remove_dir_all(&gone) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => DirBuilder::new().mode(0o700).create(&gone)?,
+        }
+        match std::fs::rename(&dir, gone.join("volume")) {
             Err(_) if !dir.exists() => {}
             renamed => renamed?,
         }
         std::fs::remove_dir_all(&gone)?;
         // Directories that hold others stay, and say so.
-        let above = dir.ancestors().skip(1).take_while(|above| *above != self.0);
+        let above = dir.ancestors().skip(1).take_while(|above| *above != self.root);
         for above in above {
             if std::fs::remove_dir(above).is_err() {
                 break;

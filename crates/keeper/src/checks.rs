@@ -14,13 +14,24 @@ use std::time::{Duration, Instant};
 /// The pause after the first start-up check; each next one is half as long again.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
-/// Checks an instance until it is drained or has ended.
-pub(crate) async fn watch(inner: Arc<Inner>, birth: Birth, check: InsideCheck) {
+/// What is supposed of an instance before the first look: one that has had its time to start, under
+/// the server before this one, is well until it is seen not to be. So a server that comes back during
+/// somebody else's outage takes nobody away.
+pub(crate) fn begin(inner: &Inner, birth: &Birth, created_ms: u64) -> Option<Inside> {
+    birth.spec.params.inside_check.as_ref()?;
     let startup = birth.spec.params.startup_check.timeout.get();
-    let mut judge = Judge::new(Health::Starting);
+    let age = Duration::from_millis(inner.now_ms().saturating_sub(created_ms));
+    let health = if age > startup { Health::Presumed } else { Health::Starting };
+    Some(Inside { health, said: String::new() })
+}
+
+/// Checks an instance until it is drained or has ended.
+pub(crate) async fn watch(inner: Arc<Inner>, birth: Birth, check: InsideCheck, health: Health) {
+    let startup = birth.spec.params.startup_check.timeout.get();
+    let mut judge = Judge::new(health);
     let (began, mut pause) = (Instant::now(), FIRST_PAUSE);
     loop {
-        let looked = inner.runtime.look_inside(&birth, &check).await;
+        let looked = look(&inner, &birth, &check).await;
         let late = began.elapsed() >= startup;
         let (passed, said) = match looked {
             Looked::Passed(said) => (true, said),
@@ -58,9 +69,20 @@ fn note(inner: &Arc<Inner>, id: InstanceId, inside: Inside) -> bool {
     model.note_health(Instant::now());
     drop(model);
     if changed {
+        // Who is not well inside gets no requests.
+        inner.link.touch();
         inner.changed();
     }
     true
+}
+
+/// So many are looked at at once that a server with hundreds of instances is not busy with it alone.
+async fn look(inner: &Inner, birth: &Birth, check: &InsideCheck) -> Looked {
+    let turn = inner.looks.acquire().await;
+    match turn {
+        Ok(_turn) => inner.runtime.look_inside(birth, check).await,
+        Err(closed) => Looked::Unknown(closed.to_string()),
+    }
 }
 
 fn is_there(inner: &Inner, id: InstanceId) -> bool {

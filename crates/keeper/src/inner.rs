@@ -19,6 +19,7 @@ pub(crate) struct Inner {
     pub(crate) link: Arc<Link>,
     pub(crate) scope: Scope,
     pub(crate) launches: Semaphore,
+    pub(crate) looks: Semaphore,
     now_ms: fn() -> u64,
     random: fn() -> [u8; 6],
     /// Where the keeper began: its tasks live and end with that, whoever calls it from where.
@@ -32,13 +33,15 @@ pub(crate) struct Inner {
 
 impl Inner {
     pub(crate) fn new(settings: Settings, model: Model) -> Self {
-        let launches = Semaphore::new(settings.runtime.launches_at_once());
+        let at_once = settings.runtime.launches_at_once();
+        let (launches, looks) = (Semaphore::new(at_once), Semaphore::new(at_once));
         Self {
             db: settings.db,
             runtime: settings.runtime,
             link: settings.link,
             scope: settings.scope,
             launches,
+            looks,
             now_ms: settings.now_ms,
             random: settings.random,
             tasks: tokio::runtime::Handle::current(),

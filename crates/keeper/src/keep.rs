@@ -141,8 +141,11 @@ async fn start(inner: &Arc<Inner>, id: GroupId, slots: &[u32]) -> Result<(), Kee
         return Err(error);
     }
     for birth in births {
-        admit(inner, &birth);
-        inner.spawn(life::begin(inner.clone(), birth));
+        if admit(inner, &birth) {
+            inner.spawn(life::begin(inner.clone(), birth));
+        } else {
+            inner.spawn(life::give_up(inner.clone(), birth));
+        }
     }
     inner.changed();
     Ok(())
@@ -186,11 +189,15 @@ fn row(birth: &Birth, now_ms: u64) -> local::InstanceRow {
     }
 }
 
-fn admit(inner: &Inner, birth: &Birth) {
+/// Takes an instance in, if there is still a place for it.
+fn admit(inner: &Inner, birth: &Birth) -> bool {
     let created_ms = inner.now_ms();
-    if let Some(group) = inner.model().groups.get_mut(&birth.spec.id) {
+    let mut model = inner.model();
+    let has_place = model.has_place(birth);
+    if let Some(group) = model.groups.get_mut(&birth.spec.id).filter(|_| has_place) {
         group.add(Instance::new(birth.id, birth.slot, birth.address, created_ms));
     }
+    has_place
 }
 
 async fn forget(inner: &Inner, id: GroupId) -> Result<(), StoreError> {

@@ -5,6 +5,7 @@ use crate::model::{PORTLESS_START, Phase};
 use crate::{Birth, NotLaunched, Wish, checks, exits, usage};
 use kiln_engine::Exit;
 use kiln_names::InstanceId;
+use kiln_router::Health;
 use kiln_store::peaks::{self, PeakRow};
 use kiln_store::{StoreError, local};
 use std::net::SocketAddr;
@@ -34,6 +35,13 @@ pub(crate) async fn begin(inner: Arc<Inner>, birth: Birth) {
             ended(&inner, &birth, exit).await;
         }
     }
+}
+
+/// Ends an instance that has a row and never got a place.
+pub(crate) async fn give_up(inner: Arc<Inner>, birth: Birth) {
+    let cause = "its place became another's before it was launched".to_owned();
+    let exit = exits::never_started(cause, inner.now_ms());
+    ended(&inner, &birth, exit).await;
 }
 
 /// Follows an instance that runs already until it has ended and nothing of it is left.
@@ -91,7 +99,10 @@ async fn try_place(inner: &Inner, id: InstanceId, address: SocketAddr) -> Result
 
 /// Notes that its main process runs.
 pub(crate) fn runs(inner: &Arc<Inner>, birth: &Birth, address: SocketAddr) {
+    let known = inner.model().live(birth.id).map(|(_, it)| it.created_ms);
+    let inside = known.and_then(|created_ms| checks::begin(inner, birth, created_ms));
     if let Some((_, instance)) = inner.model().live(birth.id) {
+        instance.inside.clone_from(&inside);
         instance.started = true;
         instance.address = address;
         instance.waits_for = None;
@@ -102,7 +113,8 @@ pub(crate) fn runs(inner: &Arc<Inner>, birth: &Birth, address: SocketAddr) {
     inner.link.touch();
     inner.changed();
     if let Some(check) = &birth.spec.params.inside_check {
-        inner.spawn(checks::watch(inner.clone(), birth.clone(), check.clone()));
+        let health = inside.map_or(Health::Starting, |inside| inside.health);
+        inner.spawn(checks::watch(inner.clone(), birth.clone(), check.clone(), health));
     } else if birth.spec.run.port.is_none() {
         inner.spawn(settle(inner.clone()));
     }

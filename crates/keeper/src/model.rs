@@ -179,6 +179,20 @@ impl Model {
         instances.find(holds).map(|it| it.id)
     }
 
+    /// Whether an instance that was decided on may still begin: while addresses and the database were
+    /// waited for, its slot may have become another's.
+    pub(crate) fn has_place(&self, birth: &Birth) -> bool {
+        let Some(group) = self.groups.get(&birth.spec.id) else { return false };
+        if birth.spec.params.volumes.is_empty() {
+            return true;
+        }
+        let mut own = group.instances.iter().filter(|it| it.slot == birth.slot);
+        group.slots.contains(birth.slot)
+            && !group.removing
+            && own.all(|it| it.phase.ended())
+            && !self.held_elsewhere(group).contains(&birth.slot)
+    }
+
     /// Whether an instance has a volume, or may have at any moment.
     pub(crate) fn wants(&self, volume: &KeptVolume) -> bool {
         let mut groups = self.groups.values().filter(|group| group.keeps(volume));
@@ -193,8 +207,10 @@ impl Model {
         }
         let same = |other: &&Group| {
             let other = &other.spec;
+            let volumes = || other.params.volumes.iter().any(|it| spec.params.keeps(&it.name));
             other.id != spec.id
                 && (&other.app, &other.env, &other.process) == (&spec.app, &spec.env, &spec.process)
+                && volumes()
         };
         let others = self.groups.values().filter(same).flat_map(|other| &other.instances);
         others.filter(|other| !other.phase.ended()).map(|other| other.slot).collect()
@@ -243,7 +259,7 @@ impl Group {
     fn keeps(&self, volume: &KeptVolume) -> bool {
         let GroupSpec { app, env, process, params, .. } = &*self.spec;
         (app, env, process) == (&volume.app, &volume.env, &volume.process)
-            && params.volumes.iter().any(|known| known.name == volume.name)
+            && params.keeps(&volume.name)
     }
 
     fn birth(&self, instance: &Instance) -> Birth {
@@ -344,10 +360,13 @@ fn said<'a>(
     match (spec.run.port.is_some(), spec.params.inside_check.is_some()) {
         (true, false) => outside,
         (false, _) => inside,
-        (true, true) => {
-            let (outside, inside) = (outside?, inside?);
-            Some(if severity(inside.0) >= severity(outside.0) { inside } else { outside })
-        }
+        // Whoever is not well inside is not in the router's table.
+        (true, true) => match (outside, inside?) {
+            (_, inside) if !inside.0.takes_traffic() => Some(inside),
+            (outside, inside) => {
+                outside.map(|it| if severity(inside.0) > severity(it.0) { inside } else { it })
+            }
+        },
     }
 }
 
@@ -395,6 +414,73 @@ mod tests {
     fn instance(slot: u32, passed: bool) -> Instance {
         let address = "10.0.0.1:80".parse().unwrap();
         Instance { passed, ..Instance::new(InstanceId::from_random([1; 6]), slot, address, 0) }
+    }
+
+    fn group(number: u8, volume: &str, slots: u32) -> Group {
+        let (app, env) = (AppName::parse("store").unwrap(), EnvName::parse("prod").unwrap());
+        let process: kiln_names::ProcessName = "db".parse().unwrap();
+        let params = format!(
+            r#"{{"strategy": {{"type": "one-by-one"}}, "processes": {{"db":
+                {{"volumes": [{{"name": "{volume}", "path": "/data"}}]}}}}}}"#
+        );
+        let params = kiln_protocol::configuration::DeploymentParams::parse(&params).unwrap();
+        let spec = GroupSpec {
+            id: GroupId::from_random([number; 4]),
+            name: format!("store-prod-db-v{number:03}").parse().unwrap(),
+            number: kiln_names::GroupNumber(number.into()),
+            release: kiln_names::ReleaseId::of(b"any"),
+            image: kiln_names::Digest::of(b"any"),
+            run: serde_json::from_str(r#"{"command": ["/db"], "uid": 1, "gid": 1}"#).unwrap(),
+            params: params.resolve(&app, &env, &process, false),
+            user_data: kiln_engine::UserData::default(),
+            secrets: kiln_names::SecretVersions::new(),
+            app,
+            env,
+            process,
+        };
+        Group::new(Arc::new(spec), slots.into(), false)
+    }
+
+    fn birth(group: &Group, slot: u32) -> Birth {
+        group.birth(&instance(slot, false))
+    }
+
+    #[test]
+    fn a_slot_whose_volume_somebody_has_is_nobody_elses() {
+        let (mut old, new, other) = (group(1, "data", 1), group(2, "data", 1), group(3, "log", 1));
+        let births = [birth(&new, 0), birth(&other, 0)];
+        old.add(instance(0, true));
+        let groups = [old, new, other].map(|group| (group.spec.id, group));
+        let mut model = Model { groups: groups.into(), ..Model::default() };
+        let place = |model: &Model| births.each_ref().map(|birth| model.has_place(birth));
+        assert_eq!(place(&model), [false, true], "another volume is another's");
+        let old = model.groups.get_mut(&GroupId::from_random([1; 4])).unwrap();
+        old.instances[0].phase = Phase::Draining;
+        assert_eq!(place(&model), [false, true]);
+        let old = model.groups.get_mut(&GroupId::from_random([1; 4])).unwrap();
+        old.instances[0].phase = Phase::Exited(Exit {
+            code: Some(0),
+            signal: None,
+            out_of_memory: false,
+            cause: String::new(),
+            at_ms: 0,
+            memory_peak: None,
+        });
+        assert_eq!(place(&model), [true, true]);
+    }
+
+    #[test]
+    fn an_instance_has_no_place_in_a_slot_that_its_group_has_lost() {
+        let new = group(1, "data", 1);
+        let (late, taken) = (birth(&new, 1), birth(&new, 0));
+        let id = new.spec.id;
+        let mut model = Model { groups: [(id, new)].into(), ..Model::default() };
+        assert!(!model.has_place(&late) && model.has_place(&taken));
+        model.groups.get_mut(&id).unwrap().add(instance(0, false));
+        assert!(!model.has_place(&taken), "somebody else was quicker");
+        model.groups.get_mut(&id).unwrap().instances.clear();
+        model.groups.get_mut(&id).unwrap().removing = true;
+        assert!(!model.has_place(&taken));
     }
 
     #[test]

@@ -68,7 +68,8 @@ fn routed(id: GroupId, weight: u32, group: Option<&Group>) -> kiln_router::Group
 }
 
 fn endpoints(group: &Group) -> impl Iterator<Item = Endpoint> {
-    let running = |i: &&Instance| matches!(i.phase, Phase::Running(_)) && i.started;
+    let well = |i: &Instance| i.inside.as_ref().is_none_or(|it| it.health.takes_traffic());
+    let running = move |i: &&Instance| matches!(i.phase, Phase::Running(_)) && i.started && well(i);
     let check = check_of(&group.spec);
     group.instances.iter().filter(running).filter_map(move |instance| {
         Some(Endpoint { id: instance.id, address: instance.known_address()?, check: check.clone() })

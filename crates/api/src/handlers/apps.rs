@@ -7,7 +7,7 @@ use crate::request::{Body, Caller, Names};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use kiln_catalog::{ApplicationRow, Edit, applications};
+use kiln_catalog::{ApplicationRow, Edit, applications, environments};
 use kiln_names::AppName;
 use kiln_protocol::catalog::{App, NewApp};
 use kiln_protocol::{Timestamp, paths};
@@ -48,6 +48,12 @@ pub(crate) async fn delete(
     Caller(by): Caller,
     Names(name): Names<AppName>,
 ) -> Result<StatusCode, Refusal> {
+    for env in environments::list(&app.database).await? {
+        let kept = super::volumes::kept(&app, &env.name).await?;
+        if let Some((kept, _)) = kept.iter().find(|(kept, _)| kept.app == name) {
+            return Err(super::volumes::in_the_way(&format!("delete application {name}"), kept));
+        }
+    }
     let of = name.clone();
     applications::delete(&app.database, &name, |db| Box::pin(deployed(db, of)), &by).await?;
     Ok(StatusCode::NO_CONTENT)

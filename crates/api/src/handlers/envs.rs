@@ -7,7 +7,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use kiln_catalog::{Edit, EnvironmentRow, Key, environments};
-use kiln_engine::KeptVolume;
 use kiln_names::EnvName;
 use kiln_protocol::catalog::{Environment, Finding, NewEnvironment};
 use kiln_protocol::{Code, Timestamp, paths};
@@ -53,11 +52,7 @@ pub(crate) async fn delete(
     Names(name): Names<EnvName>,
 ) -> Result<StatusCode, Refusal> {
     if let Some((kept, _)) = super::volumes::kept(&app, &name).await?.first() {
-        let KeptVolume { app, process, name: volume, slot, .. } = kept;
-        let what =
-            format!("delete environment {name}: {app} keeps {process}/{volume}/{slot} there");
-        let hint = format!("kiln volumes remove {app} {name} {process}/{volume}/{slot}");
-        return Err(Refusal::new(Code::InUse, what).hint(hint));
+        return Err(super::volumes::in_the_way(&format!("delete environment {name}"), kept));
     }
     let of = name.clone();
     environments::delete(&app.database, &name, |db| Box::pin(deployed(db, of)), &by).await?;

@@ -55,14 +55,23 @@ pub(crate) async fn remove(
         }
         Some((_, None)) => {}
     }
-    let engine = kiln.engines.of(&wanted.env).await?.engine;
-    engine.remove_volume(&wanted).await.map_err(Problem::from)?;
     let what = json!({"did": "remove volume", "app": app, "env": env, "process": process,
         "volume": name, "slot": slot});
     let mut write = kiln.database.write().await?;
     audit::record(&mut write, &by, &what).await?;
+    // Before it happens: a crash in between leaves a record of what may have been removed.
     write.commit().await?;
+    let engine = kiln.engines.of(&wanted.env).await?.engine;
+    engine.remove_volume(&wanted).await.map_err(Problem::from)?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// A volume keeps something from being deleted.
+pub(crate) fn in_the_way(what: &str, kept: &KeptVolume) -> Refusal {
+    let KeptVolume { app, env, process, name, slot } = kept;
+    let refusal = format!("{what}: {app} keeps {process}/{name}/{slot} in {env}");
+    let hint = format!("kiln volumes remove {app} {env} {process}/{name}/{slot}");
+    Refusal::new(Code::InUse, refusal).hint(hint)
 }
 
 /// All that is kept in an environment.

@@ -128,7 +128,9 @@ impl From<VisitError> for Word {
         let text = format!("failed to {}", chain(&error));
         match error {
             VisitError::Target(TargetError::Ended(_) | TargetError::Lost) => Self::Ended(text),
-            _ => Self::Refused(text),
+            VisitError::Guard(_) | VisitError::Request(_) => Self::Refused(text),
+            // Whatever else it is, it is no fault of what runs in the instance.
+            _ => Self::Broken(text),
         }
     }
 }

@@ -56,7 +56,9 @@ impl Act for Analyze {
     }
 
     fn deadline(&self) -> Duration {
-        self.by.patience.get() + TO_SAY_SO
+        let questions = self.questions.as_ref().map_or(0, |questions| questions.all.len());
+        let turns = u32::try_from(questions.div_ceil(AT_ONCE)).unwrap_or(u32::MAX);
+        self.by.patience.get() + TO_SAY_SO + EVERY_QUESTION.saturating_mul(turns)
     }
 
     fn suspects(&self) -> Vec<GroupRef> {

@@ -38,14 +38,6 @@ impl Act for AwaitStable {
     }
 
     async fn run(&self, scene: &Scene<'_>) -> Result<Outcome, EngineError> {
-        let seen = scene.observe().await?;
-        for Expected { group, .. } in self.groups.iter().filter(|expected| expected.size == 0) {
-            let left = seen.group(group.id).map_or(0, running);
-            if left > 0 {
-                let waiting_for = format!("{group} to be empty, {left} instances are left");
-                return Ok(Outcome::until_change(waiting_for));
-            }
-        }
         await_instances(scene, &self.groups, "stable", stable).await
     }
 
@@ -59,10 +51,7 @@ impl Act for AwaitStable {
 
 /// A group with instances beside those that it should have is not stable at any count.
 fn stable(group: &ObservedGroup) -> usize {
-    let surplus = running(group).saturating_sub(group.desired as usize);
+    let runs = group.instances.iter().filter(|i| i.state != InstanceState::Exited).count();
+    let surplus = runs.saturating_sub(group.desired as usize);
     group.healthy().saturating_sub(surplus)
-}
-
-fn running(group: &ObservedGroup) -> usize {
-    group.instances.iter().filter(|i| i.state != InstanceState::Exited).count()
 }

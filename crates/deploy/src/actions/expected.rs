@@ -10,6 +10,9 @@ use std::time::Duration;
 /// What launch data, and an engine that is busy, may take beyond the start-up check.
 const BEYOND_STARTUP: Duration = Duration::from_secs(90);
 
+/// How long an old instance may take to start again.
+const RESTART: Span = Span::seconds(60);
+
 /// A group and how many instances it is waited for to have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expected {
@@ -26,6 +29,11 @@ pub struct Expected {
 impl Expected {
     pub(crate) fn of(spec: &GroupSpec, size: u32) -> Self {
         Self { group: spec.into(), size, startup: spec.params.startup_check.timeout }
+    }
+
+    /// A group that had so many instances before.
+    pub(super) fn again(group: &GroupRef, size: u32) -> Self {
+        Self { group: group.clone(), size, startup: RESTART }
     }
 }
 

@@ -5,11 +5,7 @@ use super::resize_groups::sizes;
 use super::{Act, Action, AwaitStable, Expected, Outcome, Resize, ResizeGroups, Scene, Touch};
 use crate::ledger::{Ledger, LedgerError};
 use kiln_engine::EngineError;
-use kiln_names::Span;
 use serde::{Deserialize, Serialize};
-
-/// How long an old instance may take to start again.
-const RESTART: Span = Span::seconds(60);
 
 /// Ensures that the groups should have no instances.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,12 +33,8 @@ impl Act for StopUnrouted {
     }
 
     fn undo(&self) -> Vec<Action> {
-        let expected = |resize: &Resize| Expected {
-            group: resize.group.clone(),
-            size: resize.from.unwrap_or_default(),
-            startup: RESTART,
-        };
-        let groups = self.groups.iter().map(expected).collect();
+        let before = |it: &Resize| Expected::again(&it.group, it.from.unwrap_or_default());
+        let groups = self.groups.iter().map(before).collect();
         let mut undo = ResizeGroups { groups: self.groups.clone() }.undo();
         undo.push(AwaitStable { groups }.into());
         undo

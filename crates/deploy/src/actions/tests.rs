@@ -33,6 +33,8 @@ const EVER: &[&str] = &[
     "pause",
     "run-hook",
     "analyze",
+    "move-slots",
+    "await-shrunk",
 ];
 
 #[test]

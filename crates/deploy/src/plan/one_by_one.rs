@@ -9,11 +9,11 @@ use super::parts::{begin, bring, finish, hold, hook, make, watch};
 use super::sequence::Sequence;
 use super::{Phase, PlannedAction, Shares};
 use crate::actions::{
-    ApplyTraffic, AwaitInForce, AwaitRouted, AwaitStable, Expected, Resize, ResizeGroups,
+    ApplyTraffic, AwaitInForce, AwaitRouted, AwaitShrunk, AwaitStable, Expected, MoveSlots, Resize,
 };
 use crate::place::{KnownGroup, Place, routed};
 use kiln_engine::{GroupSpec, TrafficState};
-use kiln_names::{ByteSize, Span};
+use kiln_names::{ByteSize, ProcessName, Span};
 use kiln_protocol::configuration::HookPoint;
 use kiln_protocol::status::GroupState;
 
@@ -69,6 +69,17 @@ pub(crate) fn memory_in_turn(place: &Place, new: &[GroupSpec]) -> ByteSize {
     };
     let height = (0..=rounds(&lanes)).map(at).max().unwrap_or(0);
     ByteSize(height.saturating_sub(at(0)))
+}
+
+/// The processes that nobody serves for a while: of which only one instance is there to be replaced.
+pub(crate) fn unserved<'a>(place: &'a Place, new: &'a [GroupSpec]) -> Vec<&'a ProcessName> {
+    let nobody = |lane: &Lane<'_>| {
+        let rounds = 1..=lane.top();
+        rounds.into_iter().any(|round| lane.there(round - 1) + lane.stays(round) == 0)
+    };
+    let lanes = lanes(place, new).into_iter();
+    let replaced = lanes.filter(|lane| routed(lane.new) && lane.old.is_some());
+    replaced.filter(nobody).map(|lane| &lane.new.process).collect()
 }
 
 fn lanes<'a>(place: &'a Place, new: &'a [GroupSpec]) -> Vec<Lane<'a>> {
@@ -140,8 +151,9 @@ fn leave(plan: &mut Sequence, lanes: &[Lane<'_>], round: u32) {
             left.push(Expected::of(&old.spec, to));
         }
     }
-    plan.add(Phase::Shift, ResizeGroups { groups });
-    plan.add(Phase::Shift, AwaitStable { groups: left });
+    plan.add(Phase::Shift, MoveSlots { groups });
+    // However they do: what is to be replaced may be ill.
+    plan.add(Phase::Shift, AwaitShrunk { groups: left });
 }
 
 /// Its successor starts in that slot, and is healthy.
@@ -151,7 +163,7 @@ fn arrive(plan: &mut Sequence, lanes: &[Lane<'_>], round: u32) {
         let top = Some(lane.new.params.desired);
         (from != to).then(|| Resize { group: lane.new.into(), from: Some(from), to, top })
     };
-    plan.add(Phase::Shift, ResizeGroups { groups: lanes.iter().filter_map(comes).collect() });
+    plan.add(Phase::Shift, MoveSlots { groups: lanes.iter().filter_map(comes).collect() });
     plan.add(Phase::Shift, AwaitStable { groups: expected(lanes, round, false) });
     plan.add(Phase::Shift, AwaitRouted { groups: expected(lanes, round, true) });
 }

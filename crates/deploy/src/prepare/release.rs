@@ -9,12 +9,12 @@ use crate::decide::Refusal;
 use crate::difference::differences;
 use crate::kit::Kit;
 use crate::place::{Claim, GroupRef, KnownGroup};
-use crate::plan::{Cast, Plan, Shares, actions, same_requests};
+use crate::plan::{Cast, Plan, Shares, actions, same_requests, unserved};
 use crate::ports::ImageFacts;
 use crate::scaling::bounds;
 use crate::{Ask, Problem, Release, Request, Target};
 use kiln_engine::{GroupSpec, UserData};
-use kiln_names::{CommitId, Digest, GroupId, GroupName, GroupNumber};
+use kiln_names::{CommitId, Digest, GroupId, GroupName, GroupNumber, ProcessName};
 use kiln_protocol::configuration::{Configuration, DeploymentSettings, Network, Strategy};
 use kiln_protocol::deployment::Difference;
 use kiln_protocol::status::GroupState;
@@ -265,7 +265,12 @@ fn assemble(
         Strategy::Highlander => {
             draft.notes.push("nobody serves until the new instances are healthy".to_owned());
         }
-        Strategy::OneByOne => draft.notes.extend(alone(around, &incoming)),
+        Strategy::OneByOne => {
+            let note = |process: &ProcessName| {
+                format!("nobody serves {process} while its one instance is replaced")
+            };
+            draft.notes.extend(unserved(&around.place, &incoming.new).into_iter().map(note));
+        }
         _ => {}
     }
     if let Some(first) = room.first().filter(|_| strategy != Strategy::Highlander) {
@@ -324,19 +329,6 @@ fn assemble(
         hold: request.ask.holds(),
         actions: actions(&cast),
     }
-}
-
-/// Who has no other to serve while it is replaced.
-fn alone(around: &Surroundings, incoming: &Incoming) -> Vec<String> {
-    let active = around.place.in_state(GroupState::Active);
-    let single = active.filter(|group| group.size == 1 && group.routed());
-    let comes =
-        |group: &&KnownGroup| incoming.new.iter().any(|spec| spec.process == group.spec.process);
-    let note = |group: &KnownGroup| {
-        let process = &group.spec.process;
-        format!("{process} has one instance: nobody serves it until its successor is healthy")
-    };
-    single.filter(comes).map(note).collect()
 }
 
 // === impl Incoming ===

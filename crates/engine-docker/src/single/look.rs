@@ -36,10 +36,14 @@ async fn tried(
     limit: Duration,
 ) -> Result<Looked, Trouble> {
     if let Some(exec) = inner.hanging(id) {
-        if state(inner, &exec).await?.running == Some(true) {
-            return Ok(Looked::Failed("the last one still runs".to_owned()));
+        match state(inner, &exec).await {
+            Ok(state) if state.running == Some(true) => {
+                return Ok(Looked::Failed("the last one still runs".to_owned()));
+            }
+            // What the engine has forgotten has ended.
+            Ok(_) | Err(Trouble::Absent(_)) => inner.note_hanging(id, None),
+            Err(trouble) => return Err(trouble),
         }
-        inner.note_hanging(id, None);
     }
     let name = inner.owner.name(id);
     let config = ExecConfig {
@@ -62,7 +66,11 @@ async fn tried(
     Ok(match code {
         Some(0) => Looked::Passed("exited with code 0".to_owned()),
         Some(code) => Looked::Failed(format!("exited with code {code}{said}")),
-        None => Looked::Unknown("the engine does not say how it ended".to_owned()),
+        // Its output broke off, and it may go on.
+        None => {
+            inner.note_hanging(id, Some(exec));
+            Looked::Unknown("the engine does not say how it ended".to_owned())
+        }
     })
 }
 

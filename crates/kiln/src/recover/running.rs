@@ -39,6 +39,8 @@ struct Found {
     size: u32,
     release: Option<String>,
     instances: Vec<(InstanceId, Labels)>,
+    /// The lowest slot of its instances.
+    first: u32,
     /// Its weight in the router's table; none if it is not there.
     weight: Option<u32>,
 }
@@ -95,13 +97,35 @@ fn found(data: &Data, table: &Table, report: &mut Report) -> Result<Vec<Found>> 
             size: 0,
             release: None,
             instances: Vec::new(),
+            first: 0,
             weight: weights.get(&id).copied(),
         });
         group.size = group.size.max(labels.size);
         group.release = group.release.take().or_else(|| labels.release.clone());
         group.instances.push((running.id, labels));
     }
-    Ok(found.into_values().collect())
+    let mut found: Vec<Found> = found.into_values().collect();
+    divide_slots(&mut found);
+    Ok(found)
+}
+
+/// Of groups that were replacing one another each has the slots of the instances that run: what they
+/// share with nobody but in volumes must not be started twice.
+fn divide_slots(found: &mut [Found]) {
+    let of = |group: &Found| {
+        let GroupSpec { app, env, process, .. } = &*group.spec;
+        (app.clone(), env.clone(), process.clone())
+    };
+    let all: Vec<_> = found.iter().map(of).collect();
+    for (at, group) in found.iter_mut().enumerate() {
+        let alone = all.iter().filter(|other| **other == all[at]).count() == 1;
+        if alone || group.spec.params.volumes.is_empty() {
+            continue;
+        }
+        let slots = || group.instances.iter().map(|(_, labels)| labels.slot);
+        let (first, last) = (slots().min().unwrap_or(0), slots().max().unwrap_or(0));
+        (group.first, group.size) = (first, last - first + 1);
+    }
 }
 
 /// Images that the store has and the database does not know, by their labels.
@@ -179,7 +203,7 @@ async fn restore_group(db: &mut Write, group: &Found) -> Result<()> {
         app: spec.app.clone(),
         env: spec.env.clone(),
         spec: text,
-        first: first_slot(group),
+        first: group.first,
         size: group.size,
         removing: false,
     };
@@ -188,12 +212,6 @@ async fn restore_group(db: &mut Write, group: &Found) -> Result<()> {
         local::readmit_instance(db, &instance_row(*id, labels)).await?;
     }
     Ok(())
-}
-
-/// A group of fewer instances than its slots say takes the place of another, from the top.
-fn first_slot(group: &Found) -> u32 {
-    let top = group.instances.iter().map(|(_, labels)| labels.slot + 1).max().unwrap_or(0);
-    top.saturating_sub(group.size)
 }
 
 fn group_row(group: &Found, spec: String) -> groups::GroupRow {
@@ -228,6 +246,12 @@ fn instance_row(id: InstanceId, labels: &Labels) -> local::InstanceRow {
     }
 }
 
+/// The weight that was asked for: what is outside has its part of the router's.
+fn asked(weight: u32, spec: &GroupSpec) -> u32 {
+    let outside = spec.params.external.as_ref().map_or(0, |external| external.weight.min(100));
+    if outside == 0 { weight } else { weight.checked_div(100 - outside).unwrap_or(0) }
+}
+
 fn weight_of(cluster: &kiln_router::Cluster, group: GroupId) -> u32 {
     cluster.groups.iter().find(|known| known.id == group).map_or(0, |known| known.weight)
 }
@@ -250,7 +274,7 @@ async fn restore_traffic(
         clusters.push(ClusterTraffic {
             process: process.clone(),
             routes: cluster.routes.clone(),
-            shares: shares.map(|g| Share { group: g.id, weight: g.weight }).collect(),
+            shares: shares.map(|g| Share { group: g.id, weight: asked(g.weight, spec) }).collect(),
             external: spec.params.external.clone(),
         });
         for route in &cluster.routes {

@@ -7,6 +7,8 @@ use crate::recipe::{AbsolutePath, MAX_ARGUMENT_BYTES, MAX_ARGUMENTS};
 use kiln_names::Span;
 use serde::{Deserialize, Serialize};
 
+/// The least from one look to the next: each is a process of its own.
+pub(super) const LEAST_INTERVAL: Span = Span::millis(100);
 /// How old a heartbeat may be where nothing is said.
 const MAX_AGE: Span = Span::seconds(30);
 
@@ -141,6 +143,7 @@ mod tests {
             (r#"{"type": "tcp", "file": "/a"}"#, "no `file`"),
             (r#"{"path": "/", "command": ["/c"]}"#, "no `command`"),
             (r#"{"type": "script"}"#, "neither"),
+            (r#"{"type": "command", "command": ["/c"], "interval": "99ms"}"#, "99ms"),
         ] {
             let mistake = read(&format!(r#"{{"healthCheck": {check}}}"#)).unwrap_err();
             assert!(mistake.contains(told), "{check}: {mistake}");

@@ -1,7 +1,7 @@
 //! How one process is run, with nothing left open: what a plan freezes.
 
 use super::{External, InsideCheck, Scale, Scheduled, Volume};
-use kiln_names::{ByteSize, Invalid, Route, Span};
+use kiln_names::{ByteSize, Invalid, Route, Span, VolumeName};
 use serde::{Deserialize, Serialize};
 
 /// How one process of an application is run in one environment.
@@ -48,6 +48,14 @@ pub struct ProcessParams {
     pub volumes: Vec<Volume>,
     /// What its engine alone understands.
     pub engine: serde_json::Map<String, serde_json::Value>,
+}
+
+impl ProcessParams {
+    /// Whether its instances have a volume of that name.
+    #[must_use]
+    pub fn keeps(&self, volume: &VolumeName) -> bool {
+        self.volumes.iter().any(|known| known.name == *volume)
+    }
 }
 
 /// Thousandths of a processor.

@@ -295,10 +295,12 @@ fn check(reader: &Reader<'_>, known: &'static [&'static str]) -> Result<CheckCho
         }
     }
     let path: Option<CheckPath> = fields.read("path", Reader::parse)?;
+    let inside = matches!(way, Some(Way::Inside(_)));
+    let least = if inside { super::inside::LEAST_INTERVAL } else { MIN_CHECK };
     Ok(CheckChoices {
         way: way.or(path.as_ref().map(|_| Way::Outside(CheckKind::Http))),
         path,
-        interval: fields.read("interval", span)?,
+        interval: fields.read("interval", |it| it.span(least..=MAX_CHECK))?,
         timeout: fields.read("timeout", span)?,
         unhealthy_threshold: fields
             .read("unhealthyThreshold", |count| count.whole(1..=MAX_THRESHOLD))?,
