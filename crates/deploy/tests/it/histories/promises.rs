@@ -168,6 +168,7 @@ impl Kind {
         let is_new = |id: GroupId| plan.new_groups().any(|spec| spec.id == id);
         let resizes = actions().filter_map(|action| match action {
             Action::ResizeGroups(resize) => Some(&resize.groups),
+            Action::MoveSlots(slots) => Some(&slots.groups),
             _ => None,
         });
         let in_turn = resizes.clone().flatten().any(|resize| resize.top.is_some());
