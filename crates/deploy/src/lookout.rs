@@ -73,6 +73,8 @@ async fn look(kit: &Kit, target: &Target) -> Result<Vec<GroupView>, Error> {
 /// Looks until nobody watches.
 async fn look_out(kit: Arc<Kit>, deployment: DeploymentId, target: Target, told: Told) {
     let mut events = kit.hub.listen();
+    // Most rollbacks are over by then, and whoever watches looks once more at the end.
+    kit.clock().sleep(LEAST).await;
     loop {
         tokio::select! {
             () = look_and_wait(&kit, &target, &mut events, &told) => {}

@@ -28,7 +28,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// How many histories there are unless somebody says otherwise.
-const USUAL: u64 = 1_500;
+const USUAL: u64 = 2_000;
 /// How much of a history that went wrong is shown.
 const SHOWN: usize = 80;
 
