@@ -124,21 +124,14 @@ fn part(
 /// The weights of a round. A cluster of which nobody would be left keeps the one that goes: its
 /// requests wait for nobody else.
 fn divided(shares: &Shares, lanes: &[Lane<'_>], round: u32) -> TrafficState {
-    let mut state = shares.held.clone();
-    for lane in lanes {
-        let Some(old) = lane.old else { continue };
+    let of = |lane: &Lane<'_>, group| {
+        let old = lane.old?;
         let (there, stays) = (lane.there(round - 1), lane.stays(round));
-        let (there, stays) = if there + stays == 0 { (0, 1) } else { (there, stays) };
-        let cluster = state.clusters.iter_mut().find(|known| known.process == lane.new.process);
-        for share in cluster.into_iter().flat_map(|cluster| &mut cluster.shares) {
-            if share.group == lane.new.id {
-                share.weight = there;
-            } else if share.group == old.spec.id {
-                share.weight = stays;
-            }
-        }
-    }
-    state
+        let stays = if there + stays == 0 { 1 } else { stays };
+        let known = [(lane.new.id, there), (old.spec.id, stays)];
+        known.into_iter().find(|(id, _)| *id == group).map(|(_, weight)| weight)
+    };
+    shares.weighted(|group| lanes.iter().find_map(|lane| of(lane, group)))
 }
 
 /// The old instance of a slot goes, and has gone.

@@ -127,19 +127,12 @@ fn shift(
 }
 
 fn divided(shares: &Shares, lanes: &[Lane<'_>], round: u32) -> TrafficState {
-    let mut state = shares.held.clone();
-    for lane in lanes {
-        let Some(old) = lane.old else { continue };
-        let cluster = state.clusters.iter_mut().find(|known| known.process == lane.new.process);
-        for share in cluster.into_iter().flat_map(|cluster| &mut cluster.shares) {
-            if share.group == lane.new.id {
-                share.weight = lane.there(round);
-            } else if share.group == old.spec.id {
-                share.weight = lane.stays(round);
-            }
-        }
-    }
-    state
+    let of = |lane: &Lane<'_>, group| {
+        let old = lane.old?;
+        let known = [(lane.new.id, lane.there(round)), (old.spec.id, lane.stays(round))];
+        known.into_iter().find(|(id, _)| *id == group).map(|(_, weight)| weight)
+    };
+    shares.weighted(|group| lanes.iter().find_map(|lane| of(lane, group)))
 }
 
 /// As many old instances go as new ones came.

@@ -51,6 +51,17 @@ impl Shares {
     }
 }
 
+impl Shares {
+    /// What is held, with other weights for some of the groups.
+    pub(super) fn weighted(&self, weight: impl Fn(GroupId) -> Option<u32>) -> TrafficState {
+        let mut state = self.held.clone();
+        for share in state.clusters.iter_mut().flat_map(|cluster| &mut cluster.shares) {
+            share.weight = weight(share.group).unwrap_or(share.weight);
+        }
+        state
+    }
+}
+
 #[derive(Debug, Clone, Default)]
 struct Draft(Vec<ClusterTraffic>);
 
